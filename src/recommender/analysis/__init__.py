@@ -1,0 +1,11 @@
+"""Scan folders and fill the library: parallel, incremental, resumable; one bad file costs one file.
+
+What is unchanged is only looked at. What is new under its path is hashed without being decoded;
+only a recording that the library does not hold is decoded. Each result is written as soon as it is
+there, so that an interrupted scan goes on where it stopped.
+"""
+
+from recommender.analysis.scanning import Progress, ScanReport, scan
+from recommender.analysis.work import Extractor
+
+__all__ = ["Extractor", "Progress", "ScanReport", "scan"]

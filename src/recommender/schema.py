@@ -1,0 +1,86 @@
+"""The library's tables, and how older databases become current."""
+
+import sqlite3
+from typing import Final
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        # A recording, known by its encoded audio: moving or retagging files changes nothing here.
+        """CREATE TABLE tracks (
+            id INTEGER PRIMARY KEY,
+            content_hash BLOB NOT NULL UNIQUE CHECK (length(content_hash) = 32),
+            duration_s REAL NOT NULL
+        )""",
+        # Paths are bytes, as the file system has them.
+        """CREATE TABLE files (
+            path BLOB NOT NULL PRIMARY KEY,
+            track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            artist TEXT,
+            title TEXT,
+            album TEXT,
+            genre TEXT,
+            warning TEXT
+        ) WITHOUT ROWID""",
+        "CREATE INDEX files_by_track ON files (track_id)",
+        # What a fingerprint stands for.
+        """CREATE TABLE fingerprints (
+            id INTEGER PRIMARY KEY,
+            fingerprint TEXT NOT NULL UNIQUE,
+            description TEXT NOT NULL
+        )""",
+        # "values": float16, little-endian, C order, (n_fragments, n_features).
+        """CREATE TABLE features (
+            track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+            fingerprint_id INTEGER NOT NULL REFERENCES fingerprints ON DELETE CASCADE,
+            n_fragments INTEGER NOT NULL CHECK (n_fragments > 0),
+            n_features INTEGER NOT NULL CHECK (n_features > 0),
+            "values" BLOB NOT NULL CHECK (length("values") = 2 * n_fragments * n_features),
+            UNIQUE (track_id, fingerprint_id)
+        )""",
+        # Answers "which tracks have features" without touching the large rows.
+        """CREATE INDEX features_by_fingerprint
+            ON features (fingerprint_id, track_id, n_fragments)""",
+        """CREATE TABLE failures (
+            path BLOB NOT NULL PRIMARY KEY,
+            size INTEGER,
+            mtime_ns INTEGER,
+            reason TEXT NOT NULL,
+            failed_at TEXT NOT NULL
+        ) WITHOUT ROWID""",
+    ),
+)
+"""One tuple of statements for each version; entries are only ever added."""
+
+VERSION: Final = len(MIGRATIONS)
+"""The version that this program writes (``PRAGMA user_version``)."""
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """Return the version of a database; 0 if it is empty."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a database to `VERSION`, wholly or not at all; a newer one stays as it is.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        In autocommit mode (``isolation_level=None``).
+    """
+    if version(connection) >= VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Asked once more: another process may have migrated while this one waited for the lock.
+        for statements in MIGRATIONS[version(connection) :]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

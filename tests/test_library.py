@@ -1,0 +1,283 @@
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommender import schema
+from recommender.audio import Tags
+from recommender.errors import LibraryError
+from recommender.library import File, Library, home
+
+FINGERPRINT = "0123456789abcdef"
+OTHER = "f" * 16
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with Library.open(tmp_path / "library.db") as library:
+        library.describe(FINGERPRINT, "{}")
+        library.describe(OTHER, "{}")
+        yield library
+
+
+def a_file(path: str | Path, content: str = "a") -> File:
+    return File(
+        path=Path(path),
+        size=1000,
+        mtime_ns=1_700_000_000_123_456_789,
+        content_hash=content * 64,
+        duration_s=20.5,
+        tags=Tags(artist="Artist", title="Title", album="Album", genre="Genre"),
+    )
+
+
+def values(n_fragments: int, seed: int = 0) -> np.ndarray[tuple[int, int], np.dtype[np.float16]]:
+    return np.random.default_rng(seed).random((n_fragments, 7)).astype(np.float16)
+
+
+def test_what_is_remembered_comes_back(library: Library) -> None:
+    library.remember(a_file("/m/a.mp3"), FINGERPRINT, values(2))
+    (track,) = library.tracks(FINGERPRINT)
+    assert (track.path, track.content_hash) == (Path("/m/a.mp3"), "a" * 64)
+    assert (track.artist, track.title, track.album) == ("Artist", "Title", "Album")
+    assert (track.duration_s, track.n_fragments) == (20.5, 2)
+    ((track_id, features),) = library.features([track.id], FINGERPRINT)
+    assert track_id == track.id
+    assert features.dtype == np.dtype("<f2")
+    np.testing.assert_array_equal(features, values(2))
+    assert library.duration_s("a" * 64, FINGERPRINT) == 20.5
+    assert library.duration_s("b" * 64, FINGERPRINT) is None
+
+
+def test_features_come_in_the_order_asked_for(library: Library) -> None:
+    for n, content in enumerate("abc", start=1):
+        library.remember(a_file(f"/m/{content}", content), FINGERPRINT, values(n, seed=n))
+    ids = [track.id for track in library.tracks(FINGERPRINT)]
+    found = list(library.features([ids[2], ids[0], ids[2]], FINGERPRINT))
+    assert [track_id for track_id, _ in found] == [ids[2], ids[0], ids[2]]
+    for (_, features), n in zip(found, (3, 1, 3), strict=True):
+        np.testing.assert_array_equal(features, values(n, seed=n))
+
+
+def test_two_fingerprints_never_meet(library: Library) -> None:
+    library.remember(a_file("/m/a"), FINGERPRINT, values(2))
+    assert library.tracks(OTHER) == []
+    assert library.duration_s("a" * 64, OTHER) is None
+    assert not library.states(OTHER)[Path("/m/a")].analysed
+    track_id = library.tracks(FINGERPRINT)[0].id
+    with pytest.raises(LibraryError, match=r"no features of track 1.*scan"):
+        list(library.features([track_id], OTHER))
+    library.remember(a_file("/m/a"), OTHER, values(3))
+    assert [track.n_fragments for track in library.tracks(OTHER)] == [3]
+    assert [track.n_fragments for track in library.tracks(FINGERPRINT)] == [2]
+
+
+def test_only_what_lies_under_the_given_folders_and_files(library: Library) -> None:
+    names = ["/m", "/m/a", "/m/b/c", "/m-x/d", "/m0", "/n/e", "/m/\udcff"]
+    for name, content in zip(names, "0123456", strict=True):
+        library.remember(a_file(name, content), FINGERPRINT, values(1))
+
+    def found(*under: str) -> list[str]:
+        tracks = library.tracks(FINGERPRINT, [Path(name) for name in under])
+        states = library.states(FINGERPRINT, [Path(name) for name in under])
+        assert {track.path for track in tracks} == states.keys()
+        return [str(track.path) for track in tracks]
+
+    assert found() == sorted(names, key=os.fsencode)
+    assert found("/") == sorted(names, key=os.fsencode)
+    assert found("/m") == ["/m", "/m/a", "/m/b/c", "/m/\udcff"]
+    assert found("/m/b", "/n/e", "/m/b/../b/c") == ["/m/b/c", "/n/e"]
+    assert found("/m/\udcff") == ["/m/\udcff"]
+    assert found("/nowhere") == []
+
+
+def test_copies_are_one_recording(library: Library) -> None:
+    library.remember(a_file("/m/b"), FINGERPRINT, values(1))
+    library.remember(a_file("/m/a"))
+    library.remember(a_file("/n/a"), FINGERPRINT, values(1, seed=1))  # too late: ignored
+    assert [track.path for track in library.tracks(FINGERPRINT)] == [Path("/m/a")]
+    assert [track.path for track in library.tracks(FINGERPRINT, [Path("/n")])] == [Path("/n/a")]
+    ((_, features),) = library.features([1], FINGERPRINT)
+    np.testing.assert_array_equal(features, values(1))
+    counts = library.counts()
+    assert (counts.n_tracks, counts.n_files) == (1, 3)
+    assert counts.n_analysed == {FINGERPRINT: 1, OTHER: 0}
+
+
+def test_failures_are_kept_until_the_file_is_well(library: Library) -> None:
+    library.remember(a_file("/m/a"), FINGERPRINT, values(1))
+    library.record_failure(Path("/m/a"), "no sound \udcff", size=5, mtime_ns=6)
+    (failure,) = library.failures()
+    assert (failure.path, failure.reason) == (Path("/m/a"), "no sound ?")
+    assert failure.failed_at.tzinfo is not None
+    assert library.tracks(FINGERPRINT) == []  # what it was before says nothing of it now
+    state = library.states(FINGERPRINT)[Path("/m/a")]
+    assert (state.size, state.mtime_ns, state.failure) == (5, 6, "no sound ?")
+    library.remember(replace(a_file("/m/a"), warning="cut off"))
+    assert library.failures() == []
+    assert library.warnings() == [(Path("/m/a"), "cut off")]
+    assert library.states(FINGERPRINT)[Path("/m/a")].analysed  # its features had stayed
+
+
+def test_prune_forgets_what_is_gone_and_gives_space_back(library: Library, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.touch()
+    large = np.ones((2000, 500), np.float16)
+    library.remember(a_file(here, "a"), FINGERPRINT, values(1))
+    library.remember(a_file(here, "a"), OTHER, values(1))
+    library.remember(a_file(tmp_path / "gone", "b"), FINGERPRINT, large)
+    library.record_failure(tmp_path / "gone too", "why")
+    before = library.counts()
+    assert library.prune(keep=[OTHER]) == (2, 1)
+    after = library.counts()
+    assert (after.n_tracks, after.n_files, after.n_failures) == (1, 1, 0)
+    assert after.n_analysed == {OTHER: 1}
+    assert before.n_bytes - after.n_bytes > 0.9 * large.nbytes
+
+
+def test_features_must_fit_their_shape(library: Library) -> None:
+    with pytest.raises(LibraryError, match="CHECK"):
+        library.remember(a_file("/m/a"), FINGERPRINT, values(0))
+    assert library.counts().n_tracks == 0  # wholly or not at all
+
+
+# Home ---------------------------------------------------------------------------------------------
+
+
+def test_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RECOMMENDER_HOME", str(tmp_path / "h"))
+    assert home() == tmp_path / "h"
+    with Library.open() as library:
+        assert library.path == tmp_path / "h/library.db"
+    monkeypatch.delenv("RECOMMENDER_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    if sys.platform == "linux":
+        assert home() == tmp_path / "xdg/recommender"
+
+
+# What can be wrong with a database ----------------------------------------------------------------
+
+
+def test_a_newer_library_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(LibraryError, match=r"newer version.*update the program"):
+        Library.open(path)
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    path.write_bytes(b"a text that is no database, " * 100)
+    with pytest.raises(LibraryError, match="not a database; this is no library"):
+        Library.open(path)
+    assert path.read_bytes() == b"a text that is no database, " * 100
+
+
+def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LibraryError, match="set RECOMMENDER_HOME"):
+        Library.open(tmp_path / "file" / "library.db")
+    (tmp_path / "library.db").mkdir()
+    with pytest.raises(LibraryError, match=r"unable to open.*writable"):
+        Library.open(tmp_path / "library.db")
+
+
+def test_a_read_only_database(library: Library) -> None:
+    # Permissions do not bind root; SQLite's own switch gives the same error to everyone.
+    library._connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(LibraryError, match="readonly database; make the file and its folder"):
+        library.remember(a_file("/m/a"))
+
+
+def test_a_damaged_database(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    with Library.open(path) as library:
+        library.describe(FINGERPRINT, "{}")
+        for n in range(50):
+            library.remember(a_file(f"/m/{n}"), FINGERPRINT, values(100))
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(LibraryError, match="damaged"), Library.open(path) as library:
+        library.tracks(FINGERPRINT)
+
+
+def test_a_full_disk_loses_nothing_that_was_written(library: Library) -> None:
+    library.remember(a_file("/m/a", "a"), FINGERPRINT, values(1))
+    (n_pages,) = library._connection.execute("PRAGMA page_count").fetchone()
+    library._connection.execute(f"PRAGMA max_page_count = {n_pages + 2}")
+    with pytest.raises(LibraryError, match="disk is full; make room"):
+        library.remember(a_file("/m/b", "b"), FINGERPRINT, values(5000))
+    assert [track.path for track in library.tracks(FINGERPRINT)] == [Path("/m/a")]
+    library._connection.execute("PRAGMA max_page_count = 1000000")
+    library.remember(a_file("/m/b", "b"), FINGERPRINT, values(5000))
+    assert [track.n_fragments for track in library.tracks(FINGERPRINT)] == [1, 5000]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    mounted = tmp_path / "small"
+    mounted.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mounted)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small disk takes root; the test before this one does without")
+    yield mounted
+    subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_a_genuinely_full_disk(small_disk: Path) -> None:
+    with Library.open(small_disk / "library.db") as library:
+        library.describe(FINGERPRINT, "{}")
+        written = []
+        with pytest.raises(LibraryError, match="full"):
+            for n in range(100):
+                file = replace(a_file(f"/m/{n:02}"), content_hash=f"{n:064x}")
+                library.remember(file, FINGERPRINT, values(5000, seed=n))
+                written.append(file.path)
+        assert 1 <= len(written) < 100
+    with Library.open(small_disk / "library.db") as library:
+        assert [track.path for track in library.tracks(FINGERPRINT)] == written
+
+
+# Versions -----------------------------------------------------------------------------------------
+
+
+def test_migrating_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Library.open(tmp_path / "library.db") as library:
+        library.remember(a_file("/m/a"))
+    later = (*schema.MIGRATIONS, ("ALTER TABLE files ADD COLUMN year INTEGER", "not SQL"))
+    monkeypatch.setattr(schema, "MIGRATIONS", later)
+    monkeypatch.setattr(schema, "VERSION", 2)
+    with pytest.raises(LibraryError, match="syntax error"):
+        Library.open(tmp_path / "library.db")
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:1], later[1][:1]))
+    with Library.open(tmp_path / "library.db") as library:
+        assert schema.version(library._connection) == 2
+        assert [state.size for state in library.states(FINGERPRINT).values()] == [1000]
+
+
+def test_many_processes_may_begin_a_library_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from recommender.library import Library\n"
+        "with Library.open(Path(sys.argv[1])) as library: library.describe(sys.argv[2], '{}')"
+    )
+    path = tmp_path / "library.db"
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), f"{n}"], env=os.environ)
+        for n in range(4)
+    ]
+    assert [process.wait(60) for process in running] == [0] * 4
+    with Library.open(path) as library:
+        assert library.counts().n_analysed == {f"{n}": 0 for n in range(4)}
