@@ -1,0 +1,1 @@
+"""The demonstration's music, synthesised: trying the recommender needs no recordings."""
