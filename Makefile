@@ -1,10 +1,11 @@
 # `make demo` and `make test` set up what they need; a second run finds it there.
 .DELETE_ON_ERROR:
-.PHONY: demo test test-slow test-cpp lint typecheck format sanitize bench install clean
+.PHONY: FORCE demo test test-slow test-cpp lint typecheck format sanitize bench install clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MODULES := $(sort $(shell find src -name "*.py"))
 NATIVE := CMakeLists.txt $(wildcard cpp/include/melspec/*.h cpp/src/*) bindings/module.cpp
 CXX_FILES := $(wildcard cpp/include/melspec/*.h cpp/src/*.cpp cpp/src/*.h cpp/tests/*.cpp cpp/tests/*.h) \
              bindings/module.cpp
@@ -16,8 +17,12 @@ $(VENV)/.venv:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
+# Changes only when a module is added, moved or removed.
+$(VENV)/.modules: FORCE | $(VENV)/.venv
+	@printf '%s\n' $(MODULES) | cmp -s - $@ || printf '%s\n' $(MODULES) > $@
+
 # Editable: Python changes count at once, changes of the native code rebuild it.
-$(VENV)/.installed: pyproject.toml constraints.txt $(NATIVE) | $(VENV)/.venv
+$(VENV)/.installed: pyproject.toml constraints.txt $(NATIVE) $(VENV)/.modules
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 

@@ -28,17 +28,22 @@ def write_atomically(path: Path, content: bytes) -> None:
     OSError
         If there is no room or no permission; what stood at `path` is still there then.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
-    temporary = Path(name)
+    prefix = f".{path.name[:40]}."
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        error.filename = str(path)  # not the temporary name, which means nothing to anybody
         raise
 
 
@@ -76,7 +81,8 @@ def load(path: Path, kind: str) -> tuple[Tensors, Any]:
     manifest = load_manifest(path, kind)
     try:
         tensors = safetensors.numpy.load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, safetensors.SafetensorError, TypeError, AttributeError) as error:
+        # The last two: kinds of numbers that NumPy lacks, such as bfloat16.
         raise CheckpointError(f"{path}: damaged ({error}); make it anew") from None
     return tensors, manifest
 

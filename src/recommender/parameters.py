@@ -252,6 +252,10 @@ class Recipe:
     training : TrainingParams
     fragments_per_track : int or None
         How many fragments of a liked track an epoch draws at most; ``None``: all.
+    n_networks : int
+        With more than one, the other music is dealt out in as many parts, each network learns from
+        all parts but one, and a track is scored by the network that did not learn from it: else
+        what is to be recommended would have been learned as "not liked".
     """
 
     name: str
@@ -259,6 +263,7 @@ class Recipe:
     network: NetworkParams
     training: TrainingParams
     fragments_per_track: int | None = None
+    n_networks: int = 1
 
 
 THESIS = Recipe(
@@ -283,6 +288,7 @@ DEFAULT = Recipe(
         negative_target=0.0,
     ),
     fragments_per_track=10,
+    n_networks=3,
 )
 """The best that was measured."""
 

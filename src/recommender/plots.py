@@ -1,5 +1,6 @@
 """Pictures: fragments of mel-spectrogram, with seconds and hertz at their axes."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from recommender.errors import ParameterError
 from recommender.parameters import SpectrogramParams
 
 _COLOUR_MAP = "magma"  # perceptually even, and readable without colour vision
+_SUFFIXES = (".png", ".svg", ".pdf")
 _TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16_000)
 
 
@@ -35,9 +38,16 @@ def save_fragments(
     params : SpectrogramParams
         What they were made with.
     n_columns : int
+
+    Raises
+    ------
+    ParameterError
+        If the suffix is another.
     """
     n_columns = min(n_columns, len(fragments))
     n_rows = -(-len(fragments) // n_columns)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ParameterError(f"{path}: a picture is called .png, .svg or .pdf")
     # Titles are file names: dollar signs in them are no formulas.
     with mpl.rc_context({"text.parse_math": False}):
         figure = Figure(
@@ -66,7 +76,10 @@ def save_fragments(
         for row in axes:
             row[0].set_ylabel("frequency (Hz)")
         figure.colorbar(image, ax=axes, label="level, -1 to 1", fraction=0.03)
-        figure.savefig(path)
+        with warnings.catch_warnings():
+            # A character that the font lacks is drawn as a box.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            figure.savefig(path)
 
 
 def _ticks(params: SpectrogramParams) -> tuple[list[float], list[str]]:

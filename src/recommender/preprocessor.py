@@ -156,11 +156,12 @@ def _load(path: Path) -> Preprocessor:
     tensors, manifest = checkpoint.load(path, _KIND)
     try:
         params = SpectrogramParams(**manifest["spectrogram"])
+        shape = _shape(params)
         genres = tuple(str(genre) for genre in manifest["genres"])
         provenance = dict(manifest["provenance"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: its manifest does not fit ({error})") from None
-    checkpoint.check_shapes(path, tensors, _shape(params).shapes)
+    checkpoint.check_shapes(path, tensors, shape.shapes)
     weights = hashlib.sha256()
     for name in sorted(tensors):
         weights.update(name.encode() + tensors[name].astype("<f4").tobytes())
@@ -170,7 +171,7 @@ def _load(path: Path) -> Preprocessor:
         genres=genres,
         provenance=provenance,
         fingerprint=fingerprint_of(params, weights.hexdigest()),
-        n_features=_shape(params).n_features,
+        n_features=shape.n_features,
     )
 
 

@@ -1,11 +1,13 @@
 """Regenerate the spectrogram dataset from a folder of music."""
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
 import shutil
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -64,21 +66,47 @@ def build(
     Raises
     ------
     DatasetError
-        If there is no music, or `out_dir` holds something else or made with other parameters.
+        If there is no music, or `out_dir` holds something else or made with other parameters, or
+        cannot be written.
     """
     music_dir, out_dir = music_dir.absolute(), out_dir.absolute()
+    try:
+        return _build(music_dir, out_dir, params, jobs, on_track)
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename or out_dir}: {error.strerror}; make sure that there is room and that"
+            " you may write there, and run this again: what is finished is kept"
+        ) from error
+
+
+def _build(
+    music_dir: Path,
+    out_dir: Path,
+    params: DatasetParams,
+    jobs: int,
+    on_track: Callable[[int, int, str], None] | None,
+) -> BuildReport:
     sources, failures = _find_sources(music_dir, params)
     finished = _open_folder(out_dir, params)
-    kept = {f.name: f for f in finished if _is_unchanged(f, music_dir, out_dir, sources, params)}
+    by_file: defaultdict[str, list[str]] = defaultdict(list)
+    for source in sources:
+        by_file[_file_name(source, params)].append(source)
+    kept = {
+        file.name: file
+        for file in finished
+        if _is_unchanged(file, music_dir, out_dir, by_file[file.name], params)
+    }
     done = {piece.source: piece for file in kept.values() for piece in file.pieces}
+    wanted = set(sources)
     for piece in _journalled(out_dir):
-        if piece.is_of(music_dir / piece.source) and piece.source in sources:
+        if piece.source in wanted and piece.is_of(music_dir / piece.source):
             part = _part(out_dir, piece.source, params)
             if part.is_file() and part.stat().st_size == len(piece.offsets) * params.fragment_bytes:
                 done.setdefault(piece.source, piece)
     n_reused = len(done)
     todo = [source for source in sources if source not in done]
     with open(out_dir / _JOURNAL, "a", encoding="ascii") as journal:
+        journal.write("\n")  # ends a line that was being written when the program was killed
         for n, (source, outcome) in enumerate(_work(music_dir, out_dir, todo, params, jobs), 1):
             if isinstance(outcome, Piece):
                 done[source] = outcome
@@ -183,14 +211,13 @@ def _part(out_dir: Path, source: str, params: DatasetParams) -> Path:
 
 
 def _is_unchanged(
-    file: DatasetFile, music_dir: Path, out_dir: Path, sources: Sequence[str], params: DatasetParams
+    file: DatasetFile, music_dir: Path, out_dir: Path, sources: list[str], params: DatasetParams
 ) -> bool:
     path = out_dir / file.name
     return (
         path.is_file()
         and path.stat().st_size == file.count * params.fragment_bytes
-        and [p.source for p in file.pieces]
-        == [s for s in sources if _file_name(s, params) == file.name]
+        and [piece.source for piece in file.pieces] == sources
         and all(piece.is_of(music_dir / piece.source) for piece in file.pieces)
     )
 
@@ -205,7 +232,7 @@ def _work(
         try:
             return _make_piece(music_dir, out_dir, source, params, stop)
         except AudioDecodeError as error:
-            return str(error)
+            return str(error).removeprefix(f"{music_dir / source}: ")
 
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
         futures: list[Future[Piece | str]] = [pool.submit(work, source) for source in sources]
@@ -239,6 +266,10 @@ def _make_piece(
                 file.write(content)
                 offsets += starts
         temporary.replace(part)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise AudioDecodeError(f"{path}: its name is too long for a file named after it") from None
     finally:
         temporary.unlink(missing_ok=True)
     return Piece(

@@ -1,0 +1,195 @@
+"""``recommender profile``: job one."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recommender.cli.console import (
+    N_JOBS,
+    Jobs,
+    Json,
+    RecipeName,
+    analyse,
+    answer_json,
+    progress,
+    say,
+    shown,
+)
+from recommender.parameters import RECIPES
+
+if TYPE_CHECKING:
+    from recommender.profile import Profile, ProfileEpoch
+
+app = typer.Typer(help="Build a profile from a playlist that you love, and look after profiles.")
+
+_EXAMPLES = """Examples:
+
+recommender profile build mine ~/Music/playlist --library ~/Music
+
+recommender profile build mine best.m3u8 ~/Music/Nina --dislike ~/Music/Christmas"""
+
+Name = Annotated[str, typer.Argument(help="Name of the profile.")]
+
+
+@app.command("build", epilog=_EXAMPLES)
+def build(
+    name: Name,
+    playlist: Annotated[
+        list[Path], typer.Argument(help="Folders, M3U, M3U8, XSPF or PLS files, or tracks.")
+    ],
+    library: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Other music, analysed first if it is new: what the playlist differs"
+            " from. All that was ever analysed counts in any case."
+        ),
+    ] = None,
+    dislike: Annotated[
+        list[Path] | None, typer.Option(help="Folders or tracks that you do not like.")
+    ] = None,
+    recipe: Annotated[
+        RecipeName, typer.Option(help="The best that was measured, or as the thesis has it.")
+    ] = "default",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    preprocessor: Annotated[
+        Path | None, typer.Option(help="Frozen network from `genre cut`, instead of the shipped.")
+    ] = None,
+    jobs: Jobs = N_JOBS,
+    as_json: Json = False,
+) -> None:
+    """Listen to a playlist and learn what it likes; files that are new are analysed first."""
+    from recommender import preprocessor as preprocessors
+    from recommender import profile as profiles
+    from recommender.errors import ProfileError
+    from recommender.library import Library, home
+
+    path = profiles.path_of(name, home())
+    chosen = RECIPES[recipe]
+    if epochs is not None:
+        chosen = dataclasses.replace(
+            chosen, training=dataclasses.replace(chosen.training, epochs=epochs)
+        )
+    network = preprocessors.load(preprocessor or chosen.name)
+    liked, notes = profiles.find_liked(playlist)
+    disliked, more_notes = profiles.find_liked(dislike or [])
+    for note in notes + more_notes:
+        say(f"Note: {shown(note)}")
+    with Library.open() as catalogue:
+        report = analyse(catalogue, [*liked, *disliked], network, jobs, "Analysing the playlist")
+        failed = bool(report.failures)
+        if library:
+            report = analyse(catalogue, library, network, jobs, "Analysing other music ")
+            failed |= bool(report.failures)
+        tracks = catalogue.tracks(network.fingerprint, liked)
+        if not tracks:
+            where = ", ".join(str(path) for path in playlist)
+            raise ProfileError(
+                f"{where}: no track there that can be used; name music that you like"
+            )
+        with progress("Learning") as step:
+            profile = profiles.build(
+                catalogue,
+                name,
+                chosen,
+                network.fingerprint,
+                tracks,
+                disliked=catalogue.tracks(network.fingerprint, disliked) if disliked else [],
+                on_epoch=lambda epoch: step(epoch.number, epoch.n_epochs, describe(epoch)),
+            )
+    if preprocessor is not None:
+        preprocessors.keep(preprocessor, network, home())
+    profiles.save(profile, path)
+    _tell(profile, path)
+    if as_json:
+        answer_json(_summary(profile, path))
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command("list")
+def list_profiles(as_json: Json = False) -> None:
+    """List the profiles."""
+    from recommender import profile as profiles
+    from recommender.library import home
+
+    found = profiles.names(home())
+    if as_json:
+        answer_json(found)
+    elif found:
+        typer.echo("\n".join(found))
+    else:
+        say("There are no profiles yet; make one with `recommender profile build NAME PLAYLIST`.")
+
+
+@app.command("show")
+def show(name: Name, as_json: Json = False) -> None:
+    """Show what a profile was made from, and how its training went."""
+    from recommender import profile as profiles
+    from recommender.library import home
+
+    path = profiles.path_of(name, home())
+    profile = profiles.load(path)
+    summary = _summary(profile, path)
+    if as_json:
+        answer_json({**summary, "tracks": [t.path for t in profile.liked]})
+        return
+    for key, value in summary.items():
+        typer.echo(f"{key:18} {shown(value)}")
+    typer.echo("tracks")
+    for track in profile.liked:
+        typer.echo(f"  {shown(track.path)}")
+
+
+@app.command("delete")
+def delete(name: Name) -> None:
+    """Delete a profile; the music and its analysis stay."""
+    from recommender import profile as profiles
+    from recommender.errors import ProfileError
+    from recommender.library import home
+
+    path = profiles.path_of(name, home())
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        raise ProfileError(f"{path}: there is no such profile") from None
+    say(f"Deleted {path}")
+
+
+def describe(epoch: "ProfileEpoch") -> str:
+    """Say in a few words how an epoch went."""
+    return f"loss {epoch.loss:.3f}  liked {epoch.liked_score:.2f}  others {epoch.other_score:.2f}"
+
+
+def _tell(profile: "Profile", path: Path) -> None:
+    say(
+        f"Profile {profile.name!r} learned from {len(profile.liked)} liked tracks against"
+        f" {profile.n_negative_tracks} others: mean score of the liked tracks"
+        f" {profile.liked_score:.2f}, of the others {profile.other_score:.2f}"
+    )
+    if profile.negatives != "library":
+        say(
+            "Note: there is little other music in your library, so the shipped pool of"
+            f" synthesised music stood in ({profile.negatives}); the profile learns anew by itself"
+            " when you rank a larger library"
+        )
+    say(f"Kept in {shown(path)}")
+
+
+def _summary(profile: "Profile", path: Path) -> dict[str, object]:
+    last = profile.history[-1]
+    return {
+        "name": profile.name,
+        "recipe": profile.recipe,
+        "path": str(path),
+        "created": profile.created,
+        "fingerprint": profile.fingerprint,
+        "n_liked": len(profile.liked),
+        "n_disliked": len(profile.disliked),
+        "n_others": profile.n_negative_tracks,
+        "others_from": profile.negatives,
+        "epochs": last.number,
+        "loss": round(last.loss, 4),
+        "liked_score": round(profile.liked_score, 4),
+        "other_score": round(profile.other_score, 4),
+    }

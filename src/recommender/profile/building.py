@@ -1,0 +1,150 @@
+"""Job one: from playlists and a library to a profile."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from recommender import playlist
+from recommender.errors import PlaylistError, ProfileError
+from recommender.library import Library, Track
+from recommender.parameters import RECIPES, Recipe
+from recommender.profile.model import Features, Profile, ProfileEpoch, TrackRef
+from recommender.profile.negatives import load_shipped
+from recommender.profile.network import train
+
+MIN_OTHER_TRACKS = 20
+"""With fewer other tracks in the library, the shipped pool joins the negatives."""
+
+MAX_OTHER_TRACKS = 4000
+"""Of a larger library this many are chosen at random, so that memory stays bounded (1 GB)."""
+
+
+def find_liked(sources: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Resolve folders, playlist files and tracks to folders and files of sound.
+
+    Returns
+    -------
+    paths : list of Path
+        Folders, and files that exist.
+    notes : list of str
+        What was left out and why, for the user.
+
+    Raises
+    ------
+    PlaylistError
+        If a source does not exist, or a playlist names nothing that does.
+    """
+    paths: list[Path] = []
+    notes: list[str] = []
+    for source in sources:
+        if source.suffix.lower() in playlist.FORMATS and not source.is_dir():
+            found = playlist.read(source)
+            paths += [entry.path for entry in found.entries]
+            notes += [f"{source}: {entry.path} is gone" for entry in found.missing]
+            notes += [f"{source}: {url} is a stream, not a file" for url in found.skipped]
+        elif source.exists():
+            paths.append(source)
+        else:
+            raise PlaylistError(f"{source}: there is no such folder, playlist or file")
+    return paths, notes
+
+
+def build(
+    library: Library,
+    name: str,
+    recipe: Recipe,
+    fingerprint: str,
+    liked: Sequence[Track],
+    *,
+    disliked: Sequence[Track] = (),
+    on_epoch: Callable[[ProfileEpoch], None] | None = None,
+) -> Profile:
+    """Train a profile on tracks that the library has analysed.
+
+    Parameters
+    ----------
+    library : Library
+        All its tracks but the liked ones are the negatives.
+    name : str
+    recipe : Recipe
+    fingerprint : str
+        Of the features to use.
+    liked, disliked : sequence of Track
+        Of this library. Disliked tracks are negatives in every epoch.
+    on_epoch : callable, optional
+
+    Returns
+    -------
+    Profile
+        Not saved yet.
+
+    Raises
+    ------
+    ProfileError
+        If nothing is liked, or a track is both liked and disliked.
+    """
+    liked_ids, disliked_ids = {t.id for t in liked}, {t.id for t in disliked}
+    if both := [track for track in liked if track.id in disliked_ids]:
+        raise ProfileError(f"{both[0].path}: is both liked and disliked; decide on one")
+    others = [t for t in library.tracks(fingerprint) if t.id not in liked_ids | disliked_ids]
+    if len(others) > MAX_OTHER_TRACKS:
+        rng = np.random.default_rng(recipe.training.seed)
+        chosen = rng.choice(len(others), MAX_OTHER_TRACKS, replace=False)
+        others = [others[i] for i in sorted(chosen)]
+    pool = load_shipped(fingerprint) if len(others) < MIN_OTHER_TRACKS else []
+    return train(
+        name,
+        recipe,
+        fingerprint,
+        _features(library, liked, fingerprint),
+        _features(library, others, fingerprint),
+        disliked=_features(library, disliked, fingerprint),
+        pool=pool,
+        on_epoch=on_epoch,
+    )
+
+
+def has_outgrown_pool(library: Library, profile: Profile) -> bool:
+    """Tell whether a profile had to make do with the shipped pool, and no longer has to."""
+    if profile.negatives == "library":
+        return False
+    liked, _, n_others = _recall(library, profile)
+    return len(liked) == len(profile.liked) and n_others >= MIN_OTHER_TRACKS
+
+
+def rebuild(
+    library: Library, profile: Profile, *, on_epoch: Callable[[ProfileEpoch], None] | None = None
+) -> Profile:
+    """Train a profile again from the same tracks, against the library as it is now."""
+    liked, disliked, _ = _recall(library, profile)
+    recipe = dataclasses.replace(
+        RECIPES[profile.recipe],
+        network=profile.network,
+        training=profile.training,
+        n_networks=profile.n_networks,
+    )
+    fingerprint = profile.fingerprint
+    return build(
+        library, profile.name, recipe, fingerprint, liked, disliked=disliked, on_epoch=on_epoch
+    )
+
+
+def _recall(library: Library, profile: Profile) -> tuple[list[Track], list[Track], int]:
+    """Find a profile's liked and disliked tracks in the library, and count the others."""
+    tracks = library.tracks(profile.fingerprint)
+    by_hash = {track.content_hash: track for track in tracks}
+    liked = [by_hash[t.content_hash] for t in profile.liked if t.content_hash in by_hash]
+    disliked = [by_hash[t.content_hash] for t in profile.disliked if t.content_hash in by_hash]
+    return liked, disliked, len(tracks) - len(liked) - len(disliked)
+
+
+def _features(
+    library: Library, tracks: Sequence[Track], fingerprint: str
+) -> list[tuple[TrackRef, Features]]:
+    by_id = {track.id: track for track in tracks}
+    return [
+        (TrackRef(content_hash=by_id[i].content_hash, path=str(by_id[i].path)), features)
+        for i, features in library.features(list(by_id), fingerprint)
+    ]
