@@ -33,14 +33,19 @@ def filterbank(p: SpectrogramParams) -> NDArray[np.float64]:
     return np.clip(np.minimum(rising, falling), 0.0, None)
 
 
+def window(p: SpectrogramParams) -> NDArray[np.float64]:
+    name = {"hann": "hann", "rectangular": "boxcar"}[p.window]
+    return np.asarray(scipy.signal.get_window(name, p.frame_length))
+
+
 def energies(y: NDArray[np.float64], p: SpectrogramParams) -> NDArray[np.float64]:
     """Band energies of one fragment before normalising, ``(n_frames, n_mels)``."""
-    w = scipy.signal.get_window("hann", p.frame_length) if p.window == "hann" else np.ones(p.frame_length)
+    w = window(p)
     starts = range(0, len(y) - p.frame_length + 1, p.hop_length)
     frames = np.stack([y[s : s + p.frame_length] * w for s in starts][: p.n_frames])
     magnitudes = np.abs(scipy.fft.rfft(frames, axis=1))[:, : p.n_bins]
     bands = magnitudes @ filterbank(p).T
-    return bands[np.arange(p.n_frames) % len(bands)]
+    return np.asarray(bands[np.arange(p.n_frames) % len(bands)])
 
 
 def normalise(bands: NDArray[np.float64], p: SpectrogramParams) -> NDArray[np.float64]:
@@ -48,15 +53,14 @@ def normalise(bands: NDArray[np.float64], p: SpectrogramParams) -> NDArray[np.fl
     if p.reference == "fragment":
         reference = bands.max()
     else:  # the peak magnitude of a sine of amplitude 1
-        w = scipy.signal.get_window("hann", p.frame_length) if p.window == "hann" else np.ones(p.frame_length)
-        reference = w.sum() / 2
+        reference = window(p).sum() / 2
     if bands.max() == 0:
         return np.full_like(bands, -1.0)
     relative = bands / reference
     if p.compression == "log":
         db = 20 * np.log10(np.maximum(relative, 1e-30))
         relative = (np.clip(db, -p.range_db, 0) + p.range_db) / p.range_db
-    return np.clip(2 * relative - 1, -1, 1)
+    return np.asarray(np.clip(2 * relative - 1, -1, 1))
 
 
 def fragments(y: NDArray[np.float64], p: SpectrogramParams) -> NDArray[np.float64]:

@@ -1,4 +1,5 @@
 import json
+import os
 import stat
 import struct
 from pathlib import Path
@@ -154,7 +155,7 @@ def test_a_failure_leaves_what_was_there(path: Path, monkeypatch: pytest.MonkeyP
     def no_room(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", no_room)
+    monkeypatch.setattr(os, "fsync", no_room)
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(path, "genre", {"a": TENSORS["a"]}, None)
     assert path.read_bytes() == before

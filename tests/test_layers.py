@@ -14,6 +14,8 @@ ORDER = [
     "_native",
     "audio",
     "spectrogram",
+    "timbre",
+    "timbre",
     "checkpoint",
     "dataset",
     "networks",

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from recommender import checkpoint, preprocessor
+from recommender import checkpoint, preprocessor, timbre
 from recommender.errors import CheckpointError, ParameterError
 from recommender.networks import GenreNetwork
 from recommender.parameters import RECIPES, ConvolutionParams, SpectrogramParams
@@ -86,12 +86,23 @@ def test_features_are_those_described(tmp_path: Path, n_frames: int, n_mels: int
 def test_what_is_shipped_fits_its_recipe(name: str) -> None:
     shipped = preprocessor.load(name)
     assert shipped.params == RECIPES[name].spectrogram
-    assert shipped.n_features == ConvolutionParams(n_frames=shipped.params.n_frames).n_features
+    assert shipped.n_convolved == 1_920
     x = fragments(3, shipped.params)
-    expected = described(shipped.tensors, x)
+    found, expected = shipped(x)[:, :1_920], described(shipped.tensors, x)
     # Relative to the largest feature, since these weights are whatever was learned.
     # Measured with random weights: 6e-7.
-    np.testing.assert_allclose(shipped(x), expected, rtol=0, atol=1e-5 * expected.max())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * expected.max())
+
+
+def test_statistics_of_timbre_follow_where_there_are_decibels(tmp_path: Path) -> None:
+    params = SpectrogramParams(compression="log")
+    loaded, x = preprocessor.load(saved(tmp_path / "p", params)), fragments(35, params)
+    assert loaded.n_features == 1_920 + timbre.n_statistics()
+    found = loaded(x)
+    expected = described(convolutions(network_for(params)), x)
+    np.testing.assert_allclose(found[:, :1_920], expected, rtol=0, atol=4e-6)
+    np.testing.assert_array_equal(found[32:, 1_920:], timbre.statistics(x[32:]))
+    np.testing.assert_array_equal(found[:32, 1_920:], timbre.statistics(x[:32]))
 
 
 def test_the_thesis_has_1920_features() -> None:

@@ -4,19 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
 import scipy.stats
-import sounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from test_audio import encode, noise
 
+import oracle
 import recommender.audio
+import sounds
 from recommender import spectrogram
 from recommender.errors import AudioDecodeError
 from recommender.parameters import SPECTROGRAMS, SpectrogramParams
+from test_audio import encode, noise
 
 SHORT = SpectrogramParams(n_frames=8)  # fragments of a second
 VARIANTS = {

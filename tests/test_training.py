@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,6 +11,15 @@ from recommender import training
 from recommender.parameters import TrainingParams
 
 PARAMS = TrainingParams(epochs=8, batch_size=16, optimizer="adam", learning_rate=0.01, loss="bce")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The networks are small: a second thread costs more than it brings."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 class Toy(nn.Module):
@@ -102,7 +112,7 @@ def test_an_epoch_sees_every_sample_once_in_batches_of_the_size() -> None:
     params = TrainingParams(epochs=2, batch_size=16)
     training.fit(Watch(), lambda _: (x, torch.ones(50)), loss, params)
     assert [len(batch) for batch in seen] == [16, 16, 16, 2] * 2
-    first, second = sum(seen[:4], []), sum(seen[4:], [])
+    first, second = ([x for batch in batches for x in batch] for batches in (seen[:4], seen[4:]))
     assert sorted(first) == sorted(second) == list(range(50))
     assert first != sorted(first)
     assert first != second
@@ -134,10 +144,10 @@ def test_same_seed_same_weights() -> None:
 
 def test_leaves_the_global_generators_alone() -> None:
     torch.manual_seed(123)
-    before, numpy_before = torch.get_rng_state(), str(np.random.get_state())  # noqa: NPY002
+    before, numpy_before = torch.get_rng_state(), str(np.random.get_state())
     training.fit(Toy(), draw, loss, PARAMS)
     assert torch.equal(torch.get_rng_state(), before)
-    assert str(np.random.get_state()) == numpy_before  # noqa: NPY002
+    assert str(np.random.get_state()) == numpy_before
 
 
 # Early stopping -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Fragments to features with a frozen network: the convolutions that were trained on genres.
+"""Fragments to features: convolutions that were trained on genres, and statistics of timbre.
 
 The forward pass is a page of NumPy, so that analysing music needs neither torch's seconds of
 start-up nor its memory; tests hold it against the torch network.
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender import checkpoint
+from recommender import checkpoint, timbre
 from recommender.errors import CheckpointError, ParameterError
 from recommender.parameters import RECIPES, ConvolutionParams, SpectrogramParams
 from recommender.parameters import fingerprint as fingerprint_of
@@ -34,7 +34,8 @@ class Preprocessor:
     fingerprint : str
         Names spectrogram and weights; features of two fingerprints are never compared.
     n_features : int
-        1,920 for 64 frames.
+        1,920 from the convolutions for 64 frames; with a spectrogram in decibels 474 statistics of
+        timbre follow.
     genres : tuple of str
         What the network was trained to tell apart.
     provenance : dict
@@ -49,7 +50,7 @@ class Preprocessor:
     n_features: int
 
     def __call__(self, fragments: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute features, ``(n, n_frames, n_mels)`` to ``(n, n_features)``, all >= 0.
+        """Compute features, ``(n, n_frames, n_mels)`` to ``(n, n_features)``.
 
         Raises
         ------
@@ -61,10 +62,18 @@ class Preprocessor:
             raise ParameterError(f"fragments of shape {shape} are needed: {fragments.shape[1:]}")
         out = np.empty((len(fragments), self.n_features), np.float32)
         for start in range(0, len(fragments), _CHUNK):
-            out[start : start + _CHUNK] = self._features(fragments[start : start + _CHUNK])
+            chunk = fragments[start : start + _CHUNK]
+            out[start : start + _CHUNK, : self.n_convolved] = self._convolve(chunk)
+            if self.n_convolved < self.n_features:
+                out[start : start + _CHUNK, self.n_convolved :] = timbre.statistics(chunk)
         return out
 
-    def _features(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    @property
+    def n_convolved(self) -> int:
+        """How many of the features the convolutions give; they come first."""
+        return _shape(self.params).n_features
+
+    def _convolve(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         t = self.tensors
         x = (x - t["band_mean"]) / t["band_std"]
         x = _conv_relu(x, t["conv1.weight"], t["conv1.bias"])
@@ -162,6 +171,7 @@ def _load(path: Path) -> Preprocessor:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: its manifest does not fit ({error})") from None
     checkpoint.check_shapes(path, tensors, shape.shapes)
+    more = timbre.VERSION if timbre.fits(params) else None
     weights = hashlib.sha256()
     for name in sorted(tensors):
         weights.update(name.encode() + tensors[name].astype("<f4").tobytes())
@@ -170,8 +180,8 @@ def _load(path: Path) -> Preprocessor:
         tensors=tensors,
         genres=genres,
         provenance=provenance,
-        fingerprint=fingerprint_of(params, weights.hexdigest()),
-        n_features=shape.n_features,
+        fingerprint=fingerprint_of(params, weights.hexdigest(), more),
+        n_features=shape.n_features + (timbre.n_statistics() if more else 0),
     )
 
 

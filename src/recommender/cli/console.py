@@ -26,6 +26,8 @@ Step = Callable[[int, int, str], None]
 N_JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 _MAX_LISTED = 20
+_BAR_WIDTH = 24
+_BAR_ROOM = _BAR_WIDTH + 36  # with counts and times beside it
 
 
 def shown(value: object) -> str:
@@ -50,8 +52,8 @@ def answer_json(value: Any) -> None:
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[Step]:
-    """Show a bar; call what this gives with (done, total, text)."""
+def progress(what: str, *, keep: bool = True) -> Iterator[Step]:
+    """Show a bar, which stays if `keep`; call what this gives with (done, total, text)."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -63,18 +65,20 @@ def progress(what: str) -> Iterator[Step]:
 
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=_BAR_WIDTH),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}", markup=False),
         console=_console(),
+        transient=not keep,
     )
     with bar:
         task = bar.add_task(what, total=None, text="")
 
         def step(done: int, total: int, text: str) -> None:
-            bar.update(task, completed=done, total=total, text=shown(text)[:60])
+            room = max(0, bar.console.width - len(what) - _BAR_ROOM)
+            bar.update(task, completed=done, total=total, text=shown(text)[:room])
 
         yield step
 

@@ -33,8 +33,10 @@ def demo(
         made = music.write_music(out, jobs=jobs, on_piece=lambda n, total: step(n, total, ""))
     liked = " and ".join(made.liked_styles)
     n_liked = len(list(made.playlist.iterdir()))
-    say(f"{made.n_pieces} pieces; the playlist holds {n_liked} of {liked}, by other artists than")
-    say("the library's")
+    say(
+        f"{made.n_pieces} pieces. The playlist holds {n_liked}, {liked};"
+        " the library holds all styles, the liked ones by other artists"
+    )
 
     home, ranking = out / "home", out / "ranking.json"
     before = os.environ.get("RECOMMENDER_HOME")

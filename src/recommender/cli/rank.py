@@ -83,7 +83,7 @@ def rank(
             profiles.save(profile, path)
             n_others = profile.n_negative_tracks
             say(f"Profile {name!r} learned anew, against {n_others} tracks of yours")
-        with progress("Ranking") as step:
+        with progress("Ranking", keep=False) as step:
             ranked = ranking.rank(
                 profile,
                 catalogue,

@@ -151,9 +151,9 @@ def load(path: Path) -> GenreModel:
         params = SpectrogramParams(**manifest["spectrogram"])
         genres = tuple(str(genre) for genre in manifest["genres"])
         provenance = dict(manifest["provenance"])
+        shape = ConvolutionParams(n_frames=params.n_frames, n_mels=params.n_mels)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: its manifest does not fit ({error})") from None
-    shape = ConvolutionParams(n_frames=params.n_frames, n_mels=params.n_mels)
     network = GenreNetwork(shape, len(genres))
     expected = {name: tuple(t.shape) for name, t in network.state_dict().items()}
     checkpoint.check_shapes(path, tensors, expected)

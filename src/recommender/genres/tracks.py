@@ -96,7 +96,7 @@ def read_manifest(path: Path, *, min_tracks: int = 1) -> list[LabelledTrack]:
             ]
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from None
-    except (KeyError, ValueError, csv.Error) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path}: not a table of labelled tracks ({error})") from None
     counts = Counter(track.genre for track in tracks)
     return [track for track in tracks if counts[track.genre] >= min_tracks]

@@ -8,7 +8,7 @@ from typing import Any
 
 from recommender import checkpoint
 from recommender.errors import CheckpointError, ProfileError
-from recommender.parameters import NetworkParams, TrainingParams
+from recommender.parameters import RECIPES, NetworkParams, TrainingParams
 from recommender.profile.model import Profile, ProfileEpoch, TrackRef
 
 _KIND = "profile"
@@ -77,6 +77,8 @@ def load(path: Path) -> Profile:
             "history": tuple(ProfileEpoch(**item) for item in manifest["history"]),
         }
         profile = Profile(tensors=tensors, **fields)
+        if profile.recipe not in RECIPES:
+            raise ValueError(f"unknown recipe {profile.recipe!r}")
         shapes = _shapes(path, profile)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
