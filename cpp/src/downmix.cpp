@@ -29,7 +29,7 @@ enum Speaker : std::uint32_t {
 };
 
 // What ffmpeg takes for a file without a mask; 0: it does not know one.
-constexpr std::array<std::uint32_t, 17> kUsualMask = {
+constexpr std::array<std::uint32_t, 25> kUsualMask = {
     0,
     FC,
     FL | FR,
@@ -47,6 +47,10 @@ constexpr std::array<std::uint32_t, 17> kUsualMask = {
     FL | FR | FC | LFE | BL | BR | FLC | FRC | SL | SR | TFL | TFR | TBL | TBR,
     0,
     FL | FR | FC | LFE | BL | BR | FLC | FRC | SL | SR | TFL | TFR | TBL | TBR | TSL | TSR,
+    // clang-format off
+    0, 0, 0, 0, 0, 0, 0,
+    // clang-format on
+    FL | FR | FC | LFE | BL | BR | FLC | FRC | BC,  // 22.2, the last 15 of which count nothing
 };
 
 // ffmpeg's weights before they are made to sum to 1, found by giving it files in which one channel
@@ -68,13 +72,21 @@ bool is_known_layout(std::uint32_t mask) {
   return (mask & (FL | FR | FC)) != 0;
 }
 
+std::uint32_t mask_or_usual(std::size_t n_channels, std::uint32_t mask) {
+  if (static_cast<std::size_t>(std::popcount(mask)) == n_channels) return mask;
+  return n_channels < kUsualMask.size() ? kUsualMask[n_channels] : 0;
+}
+
 }  // namespace
 
+bool ffmpeg_mixes(std::size_t n_channels, std::uint32_t channel_mask) {
+  return is_known_layout(mask_or_usual(n_channels, channel_mask));
+}
+
 std::vector<float> downmix_weights(std::size_t n_channels, std::uint32_t channel_mask) {
-  if (static_cast<std::size_t>(std::popcount(channel_mask)) != n_channels)
-    channel_mask = n_channels < kUsualMask.size() ? kUsualMask[n_channels] : 0;
+  channel_mask = mask_or_usual(n_channels, channel_mask);
   std::vector<float> weights(n_channels, 1.0f);
-  if (n_channels > 1 && is_known_layout(channel_mask)) {
+  if (is_known_layout(channel_mask)) {
     for (float& weight : weights) {
       const std::uint32_t speaker = channel_mask & -channel_mask;
       weight = speaker_weight(speaker);

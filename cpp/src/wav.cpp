@@ -6,8 +6,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <optional>
+#include <numeric>
 #include <span>
 #include <string_view>
 
@@ -187,6 +186,21 @@ void decode(const WavHeader& header, const unsigned char* x, std::span<float> ou
   }
 }
 
+float mix_as_floats(std::span<const float> weights, const float* x) {
+  return std::inner_product(weights.begin(), weights.end(), x, 0.0f);
+}
+
+// ffmpeg mixes samples of up to 16 bits, and no others, as whole numbers; so does this, with the
+// weights in units of 2^-15, so that the result is the same to the last bit. Where rounding makes
+// them sum to more than 1 (3.0, 7.1), that includes a wrap around when all channels together are
+// at full scale.
+float mix_as_16_bits(std::span<const float> weights, const float* x) {
+  std::int32_t sum = 1 << 14;  // to the nearest, halves up
+  for (std::size_t c = 0; c < weights.size(); ++c)
+    sum += static_cast<std::int32_t>(weights[c]) * static_cast<std::int32_t>(x[c] * 0x1p15f);
+  return static_cast<float>(static_cast<std::int16_t>(sum >> 15)) * 0x1p-15f;
+}
+
 std::ifstream open(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw WavError(std::string("it cannot be opened: ") + std::strerror(errno));
@@ -198,10 +212,11 @@ std::ifstream open(const std::string& path) {
 WavReader::WavReader(const std::string& path)
     : file_(open(path)),
       header_(parse(file_)),
+      mixes_as_16_bits_(header_.n_channels > 1 && bytes_per_sample(header_) <= 2 &&
+                        ffmpeg_mixes(header_.n_channels, header_.channel_mask)),
       mono_weights_(downmix_weights(header_.n_channels, header_.channel_mask)) {
-  // ffmpeg mixes samples of 8 and 16 bits with whole numbers, 1 being 32,768.
-  if (bytes_per_sample(header_) <= 2)
-    for (float& weight : mono_weights_) weight = std::nearbyint(weight * 0x1p15f) * 0x1p-15f;
+  if (mixes_as_16_bits_)
+    for (float& weight : mono_weights_) weight = std::nearbyint(weight * 0x1p15f);
 }
 
 std::vector<float> WavReader::read(std::uint64_t n) {
@@ -226,12 +241,9 @@ std::vector<float> WavReader::read_mono(std::uint64_t n) {
   const std::size_t n_channels = header_.n_channels;
   if (n_channels == 1) return channels;
   std::vector<float> mono(channels.size() / n_channels);
-  for (std::size_t i = 0; i < mono.size(); ++i) {
-    float sum = 0;
-    for (std::size_t c = 0; c < n_channels; ++c)
-      sum += mono_weights_[c] * channels[i * n_channels + c];
-    mono[i] = sum;
-  }
+  const auto mix = mixes_as_16_bits_ ? mix_as_16_bits : mix_as_floats;
+  for (std::size_t i = 0; i < mono.size(); ++i)
+    mono[i] = mix(mono_weights_, channels.data() + i * n_channels);
   return mono;
 }
 

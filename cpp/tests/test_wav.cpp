@@ -60,7 +60,7 @@ void test_samples() {
   CHECK(reader.n_frames() == 2);
   CHECK(reader.header().sr == 8000 && reader.header().n_channels == 2);
   CHECK((reader.read(1) == std::vector<float>{0.5f, -0.5f}));
-  CHECK((reader.read_mono(9) == std::vector<float>{-0.5f / 32768}));
+  CHECK((reader.read_mono(9) == std::vector<float>{0}));  // -0.5 steps: halves go up
   CHECK(reader.read(9).empty());
 }
 
@@ -105,6 +105,7 @@ void test_downmix() {
   CHECK((downmix_weights(2, 0) == std::vector<float>{0.5f, 0.5f}));
   const std::vector<float> surround = downmix_weights(6, 0x3F);
   CHECK(surround[3] == 0 && surround[2] == 2 * surround[4] && surround[0] == surround[1]);
+  CHECK(ffmpeg_mixes(6, 0) && !ffmpeg_mixes(9, 0) && !ffmpeg_mixes(2, 5));
   for (std::size_t n = 1; n < 40; ++n) {
     float sum = 0;
     for (const float weight : downmix_weights(n, 0x60F)) sum += weight;

@@ -279,7 +279,7 @@ DEFAULT = Recipe(
     spectrogram=SpectrogramParams(window="hann", compression="log"),
     network=NetworkParams(hidden=(64,), activation="relu", dropout=0.5, standardise=True),
     training=TrainingParams(
-        epochs=30,
+        epochs=12,
         batch_size=64,
         optimizer="adam",
         learning_rate=1e-3,

@@ -43,20 +43,25 @@ class WavReader {
   // file cannot be read.
   std::vector<float> read(std::uint64_t n);
 
-  // The same, mixed down to one channel: see downmix_weights.
+  // The same, mixed down to one channel: see downmix_weights. Several channels of 8 or 16 bits give
+  // multiples of 2^-15, the very samples of ffmpeg's mix.
   std::vector<float> read_mono(std::uint64_t n);
 
  private:
   std::ifstream file_;
   WavHeader header_;
+  bool mixes_as_16_bits_;
   std::vector<float> mono_weights_;
   std::uint64_t position_ = 0;  // sample frames read
 };
 
+// Whether ffmpeg mixes this layout to mono; of any other it says that it cannot.
+bool ffmpeg_mixes(std::size_t n_channels, std::uint32_t channel_mask);
+
 // What each channel counts in a mix to mono; they sum to 1.
 //
 // channel_mask is that of WAVE_FORMAT_EXTENSIBLE; 0, or one that names another number of speakers,
-// stands for the usual layout of that many channels.
+// stands for the usual layout of that many channels. Where ffmpeg does not mix, all count the same.
 std::vector<float> downmix_weights(std::size_t n_channels, std::uint32_t channel_mask);
 
 }  // namespace melspec

@@ -27,7 +27,7 @@ N_JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else o
 
 _MAX_LISTED = 20
 _BAR_WIDTH = 24
-_BAR_ROOM = _BAR_WIDTH + 36  # with counts and times beside it
+_BAR_ROOM = _BAR_WIDTH + 30  # with counts and times beside it
 
 
 def shown(value: object) -> str:
@@ -72,6 +72,7 @@ def progress(what: str, *, keep: bool = True) -> Iterator[Step]:
         TextColumn("{task.fields[text]}", markup=False),
         console=_console(),
         transient=not keep,
+        disable=not keep and not _console().is_terminal,
     )
     with bar:
         task = bar.add_task(what, total=None, text="")

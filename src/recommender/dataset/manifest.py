@@ -156,14 +156,7 @@ def read(folder: Path) -> Dataset:
                 fragments_per_track=manifest["fragments_per_track"],
                 seed=manifest["seed"],
             ),
-            files=tuple(
-                DatasetFile(
-                    name=file["file"],
-                    sha256=file["sha256"],
-                    pieces=tuple(piece_from_json(piece) for piece in file["tracks"]),
-                )
-                for file in manifest["files"]
-            ),
+            files=tuple(file_from_json(file) for file in manifest["files"]),
             failures=tuple((f["source"], f["reason"]) for f in manifest["failures"]),
         )
     except FileNotFoundError:
@@ -171,7 +164,9 @@ def read(folder: Path) -> Dataset:
             f"{folder}: not a finished dataset (no {MANIFEST}); run `recommender dataset build`"
         ) from None
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}); build the dataset again") from None
+        raise DatasetError(
+            f"{path}: cannot be read ({error}); delete the folder and build the dataset again"
+        ) from None
 
 
 def write(dataset: Dataset) -> None:
@@ -186,15 +181,7 @@ def write(dataset: Dataset) -> None:
         "fingerprint": fingerprint(params),
         "fragments_per_track": params.fragments_per_track,
         "seed": params.seed,
-        "files": [
-            {
-                "file": file.name,
-                "sha256": file.sha256,
-                "count": file.count,
-                "tracks": [dataclasses.asdict(piece) for piece in file.pieces],
-            }
-            for file in dataset.files
-        ],
+        "files": [file_to_json(file) for file in dataset.files],
         "failures": [{"source": s, "reason": r} for s, r in dataset.failures],
     }
     # ASCII, since names that are not UTF-8 survive only as escapes.
@@ -204,3 +191,25 @@ def write(dataset: Dataset) -> None:
 def piece_from_json(fields: dict[str, Any]) -> Piece:
     """Undo ``dataclasses.asdict`` and JSON."""
     return Piece(**{**fields, "offsets": tuple(fields["offsets"])})
+
+
+def file_to_json(file: DatasetFile) -> dict[str, Any]:
+    """Describe a file as the manifest does."""
+    return {
+        "file": file.name,
+        "sha256": file.sha256,
+        "count": file.count,
+        "tracks": [dataclasses.asdict(piece) for piece in file.pieces],
+    }
+
+
+def file_from_json(fields: dict[str, Any]) -> DatasetFile:
+    """Undo `file_to_json`; raises ValueError for a file outside of the dataset's folder."""
+    name = Path(fields["file"])
+    if name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"{fields['file']!r} is outside of the folder")
+    return DatasetFile(
+        name=fields["file"],
+        sha256=fields["sha256"],
+        pieces=tuple(piece_from_json(piece) for piece in fields["tracks"]),
+    )

@@ -1,0 +1,118 @@
+"""What a newcomer does: the demo, then the README's commands, word for word, on its music."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from commands import COMMAND
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Folder that the demo filled, and what it said."""
+    folder = tmp_path_factory.mktemp("journey") / "demo"
+    done = subprocess.run(
+        [*COMMAND, "demo", "--out", folder], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, done.stderr
+
+
+def test_demo_does_all_three_jobs(demo: tuple[Path, str]) -> None:
+    folder, said = demo
+    assert "The liked styles, folk and drum_and_bass, came out on top." in said
+    ranking = json.loads((folder / "ranking.json").read_bytes())
+    assert [row["rank"] for row in ranking] == list(range(1, 45))
+    scores = [row["score"] for row in ranking]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    # Chance would put 2.7 of the 12 pieces of the liked styles among the first 10.
+    best = [Path(row["path"]).parent.name for row in ranking[:10]]
+    assert sum(style in ("folk", "drum_and_bass") for style in best) >= 7, best
+    playlist = {path.name for path in (folder / "playlist").iterdir()}
+    assert not playlist & {Path(row["path"]).name for row in ranking}
+
+
+def test_demo_leaves_what_it_says(demo: tuple[Path, str]) -> None:
+    folder, _ = demo
+    manifest = json.loads((folder / "dataset" / "manifest.json").read_bytes())
+    assert [file["file"] for file in manifest["files"]] == sorted(
+        f"{style.name}.bin" for style in (folder / "library").iterdir()
+    )
+    assert all(file["count"] == 5 * len(file["tracks"]) for file in manifest["files"])
+    best = (folder / "best.m3u8").read_text().splitlines()
+    paths = [Path(line) for line in best if not line.startswith("#")]
+    assert len(paths) == 9  # a fifth of 44, rounded up
+    assert all(path.is_file() for path in paths)
+    assert (folder / "fragments.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_demo_again_changes_nothing(demo: tuple[Path, str]) -> None:
+    folder, _ = demo
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.mp3")}
+    ranking = (folder / "ranking.json").read_bytes()
+    done = subprocess.run(
+        [*COMMAND, "demo", "--out", folder], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.mp3")} == before
+    assert (folder / "ranking.json").read_bytes() == ranking
+    assert "0 analysed" in done.stderr
+
+
+def commands(document: Path) -> list[list[str]]:
+    """Words of the `recommender` commands in a document's console blocks, in their order."""
+    blocks = re.findall(r"```console\n(.*?)```", document.read_text(), flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    typed = [shlex.split(line[2:]) for line in lines if line.startswith("$ ")]
+    return [words[1:] for words in typed if words[0] == "recommender"]
+
+
+def test_readme_commands_work(
+    demo: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listener of the README has the demo's music in ~/Music."""
+    folder, _ = demo
+    music = tmp_path / "Music"
+    shutil.copytree(folder / "library", music / "library")
+    shutil.copytree(folder / "playlist", music / "evening")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RECOMMENDER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    found = commands(ROOT / "README.md")
+    jobs = {" ".join(words[:2]) for words in found}
+    assert {"profile build", "dataset build", "library scan"} <= jobs
+    assert "rank" in {words[0] for words in found}
+    for words in found:
+        typed = [os.path.expanduser(word) for word in words]  # noqa: PTH111
+        done = subprocess.run(
+            [*COMMAND, *typed], capture_output=True, text=True, cwd=tmp_path, timeout=600
+        )
+        assert done.returncode == 0, (words, done.stderr)
+
+
+@pytest.mark.usefixtures("home")
+def test_two_commands_from_folders_to_a_ranking(demo: tuple[Path, str]) -> None:
+    """The first profile has only the shipped pool to learn from; ranking gives it the library."""
+    folder, _ = demo
+    words = [*COMMAND, "profile", "build", "mine", str(folder / "playlist")]
+    built = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    assert "shipped pool" in built.stderr
+    words = [*COMMAND, "rank", "mine", str(folder / "library"), "--format", "json"]
+    ranked = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert ranked.returncode == 0, ranked.stderr
+    assert "learned anew" in ranked.stderr
+    best = [Path(row["path"]).parent.name for row in json.loads(ranked.stdout)[:10]]
+    assert sum(style in ("folk", "drum_and_bass") for style in best) >= 7, best
+    again = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert again.stdout == ranked.stdout
+    assert "learned anew" not in again.stderr
