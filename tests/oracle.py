@@ -50,10 +50,8 @@ def energies(y: NDArray[np.float64], p: SpectrogramParams) -> NDArray[np.float64
 
 def normalise(bands: NDArray[np.float64], p: SpectrogramParams) -> NDArray[np.float64]:
     """Band energies of a fragment to values in [-1, 1]; silence is all -1."""
-    if p.reference == "fragment":
-        reference = bands.max()
-    else:  # the peak magnitude of a sine of amplitude 1
-        reference = window(p).sum() / 2
+    sine = window(p).sum() / 2  # the peak magnitude of a sine of amplitude 1
+    reference = bands.max() if p.reference == "fragment" else sine
     if bands.max() == 0:
         return np.full_like(bands, -1.0)
     relative = bands / reference
