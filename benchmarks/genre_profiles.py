@@ -1,6 +1,6 @@
 """How well profiles rank music by artists that nobody heard: AUC for each genre, both recipes.
 
-    python benchmarks/genre_profiles.py ../audio --work build/preprocessor -o docs/genre-profiles.md
+    python benchmarks/genre_profiles.py AUDIO --work build/preprocessor -o docs/genre-profiles.md
 
 A listener likes ten clips of one genre. Scored are the genre's clips by *other* artists against
 clips of all other genres; AUC is the probability that one of the former is above one of the latter.

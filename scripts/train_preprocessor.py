@@ -1,6 +1,6 @@
 """Train the genre network on labelled clips, say how well it does, and cut the preprocessor.
 
-    python scripts/train_preprocessor.py ../audio --recipe default --work build/preprocessor
+    python scripts/train_preprocessor.py AUDIO --recipe default --work build/preprocessor
 
 reads ``manifest.csv`` (columns clip, genre, artist, fold) in the folder that it is given. Folds are
 grouped by artist. In five rotations the network trains on three folds, the next stops the training,

@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import tracemalloc
@@ -307,22 +308,35 @@ def test_what_may_pass_is_tried_every_time(
     assert scan(library, [path], BandMeans(), jobs=1).n_analysed == 1
 
 
-def test_tags_that_break_their_parser_cost_one_file(
+def test_damaged_tags_cost_only_the_tags(
     library: Library, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_tags = audio.read_tags
+    def breaking(*_: object, **__: object) -> None:
+        raise struct.error("unpack requires a buffer of 11 bytes")
 
-    def breaking(path: Path) -> audio.Tags:
-        if path.name == "a.wav":
-            raise IndexError("bytearray index out of range")
-        return read_tags(path)
+    monkeypatch.setattr(mutagen, "File", breaking)
+    report = scan(library, [music], BandMeans(), jobs=2)
+    assert (report.n_analysed, report.failures) == (3, ())
 
-    with monkeypatch.context() as patch:
-        patch.setattr(audio, "read_tags", breaking)
-        report = scan(library, [music], BandMeans(), jobs=2)
-    ((failed, reason),) = report.failures
-    assert (report.n_analysed, failed, "out of range" in reason) == (2, music / "a.wav", True)
-    assert scan(library, [music], BandMeans(), jobs=2).failures == ()
+
+def test_a_playlist_that_is_named_is_refused(library: Library, music: Path) -> None:
+    (music / "list.m3u8").write_text("a.wav\n")
+    with pytest.raises(RecommenderError, match=r"list\.m3u8: is a playlist.*build a profile"):
+        scan(library, [music, music / "list.m3u8"], BandMeans(), jobs=1)
+    assert library.failures() == []
+    assert figures(scan(library, [music], BandMeans(), jobs=1)) == (3, 0, 0, 3)
+
+
+def test_without_ffmpeg_no_file_is_to_blame(
+    library: Library, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan(library, [music / "a.wav"], BandMeans(), jobs=1)
+    audio.ffmpeg_exe.cache_clear()
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(RecommenderError, match="there is no ffmpeg; install it"):
+        scan(library, [music], BandMeans(), jobs=2)
+    assert library.failures() == []
+    assert figures(scan(library, [music / "a.wav"], BandMeans(), jobs=1)) == (1, 1, 0, 0)
 
 
 def test_a_file_that_vanishes_meanwhile(

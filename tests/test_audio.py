@@ -2,6 +2,7 @@ import gc
 import itertools
 import os
 import shutil
+import struct
 import subprocess
 import time
 import tracemalloc
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import mutagen
 import mutagen.id3
 import mutagen.wave
@@ -18,8 +20,8 @@ import pytest
 from numpy.typing import NDArray
 
 import sounds
-from recommender import audio
-from recommender.errors import AudioDecodeError
+from recommender import audio, playlist
+from recommender.errors import AudioDecodeError, RecommenderError
 
 SR = 44_100
 BLOCK = 131_072
@@ -140,6 +142,56 @@ def test_a_long_file_needs_no_more_memory_than_a_short_one(tmp_path: Path, suffi
     # Measured: 0.6 (FLAC) and 1.3 MB (WAV) for either length; all samples would be 21 MB.
     assert long < short + 500_000
     assert long < 3_000_000
+
+
+# The decoder --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_ffmpeg_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Folder that is the whole PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
+    audio.ffmpeg_exe.cache_clear()
+    yield tmp_path
+    audio.ffmpeg_exe.cache_clear()
+
+
+def executable(path: Path) -> Path:
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_prefers_the_ffmpeg_of_the_system(
+    no_ffmpeg_yet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = executable(no_ffmpeg_yet / "another")
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(named))
+    assert audio.ffmpeg_exe() == str(named)
+    audio.ffmpeg_exe.cache_clear()
+    system = executable(no_ffmpeg_yet / "ffmpeg")
+    assert audio.ffmpeg_exe() == str(system)
+
+
+def test_says_that_there_is_no_ffmpeg(no_ffmpeg_yet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = no_ffmpeg_yet / "a.mp3"
+    path.write_bytes(b"anything")
+    expected = "^there is no ffmpeg; install it, or the package imageio-ffmpeg$"
+
+    def none() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", none)
+        with pytest.raises(RecommenderError, match=expected):
+            audio.ffmpeg_exe()
+        with pytest.raises(RecommenderError, match=expected) as caught:
+            audio.content_hash(path)
+        assert not isinstance(caught.value, AudioDecodeError)  # the file is not to blame
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(no_ffmpeg_yet / "gone"))
+    with pytest.raises(RecommenderError, match=expected):
+        audio.ffmpeg_exe()
 
 
 # Child processes ----------------------------------------------------------------------------------
@@ -332,6 +384,42 @@ def test_what_is_no_music_has_no_tags(tmp_path: Path, name: str) -> None:
     assert audio.read_tags(tmp_path / f"missing {name}") == audio.Tags()
 
 
+def test_a_header_that_ends_too_early_has_no_tags(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.opus", noise(SR))
+    content = path.read_bytes()
+    assert content[26:36] == b"\x01\x13OpusHead"  # one packet of 19 bytes
+    path.write_bytes(content[:27] + b"\x0c" + content[28:40] + content[47:])
+    with pytest.raises(struct.error):
+        mutagen.File(path)
+    assert audio.read_tags(path) == audio.Tags()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [struct.error, EOFError, OverflowError, ZeroDivisionError, IndexError, UnicodeError],
+)
+def test_whatever_damaged_tags_raise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    class Broken:
+        info = None
+
+        @property
+        def tags(self) -> "Broken":
+            return self
+
+        def __getitem__(self, _: str) -> str:
+            raise error
+
+    def breaking(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(mutagen, "File", lambda *_, **__: Broken())
+    assert audio.read_tags(tmp_path) == audio.Tags()
+    monkeypatch.setattr(mutagen, "File", breaking)
+    assert audio.read_tags(tmp_path) == audio.Tags()
+
+
 # Finding files ------------------------------------------------------------------------------------
 
 
@@ -344,6 +432,21 @@ def test_finds_audio_by_suffix_once_and_sorted(tmp_path: Path) -> None:
     )
     names = [path.relative_to(tmp_path).as_posix() for path in found]
     assert names == [".hidden.wav", "a.flac", "b/a.MP3", "b/ä.ogg", "notes.txt"]
+
+
+def test_refuses_playlists_that_are_named(tmp_path: Path) -> None:
+    assert set(playlist.FORMATS) == audio.PLAYLIST_SUFFIXES
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.m3u").mkdir()
+    (tmp_path / "b.m3u/c.wav").touch()
+    for suffix in (*audio.PLAYLIST_SUFFIXES, ".M3U8"):
+        path = tmp_path / f"list{suffix}"
+        path.touch()
+        with pytest.raises(RecommenderError, match="is a playlist, not music; name") as caught:
+            audio.find_audio([tmp_path, path])
+        assert str(caught.value).startswith(f"{path}: ")
+    found = audio.find_audio([tmp_path, tmp_path / "b.m3u"])  # a folder may be called anything
+    assert found == [tmp_path / "a.wav", tmp_path / "b.m3u/c.wav"]
 
 
 def test_follows_links_and_no_loops(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def home(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_bad_files_cost_no_others(scan: Scan) -> None:
     assert scan.answer.code == 1
     report = scan.answer.json
+    counts = f"{len(USED)} analysed, 0 known already, {len(REFUSED)} could not be used"
+    assert f"{len(REFUSED) + len(USED)} files: {counts}" in scan.answer.err
     assert report["n_seen"] == len(REFUSED) + len(USED)
     assert report["n_analysed"] == len(USED)
     assert [Path(item["path"]).name for item in report["failures"]] == sorted(REFUSED)

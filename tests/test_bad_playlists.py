@@ -35,7 +35,7 @@ def test_files_of_a_playlist_that_are_gone_are_named_and_the_rest_counts(music: 
     answer = call(*BUILD, playlist, "--library", music, *QUICK)
     assert (answer.code, answer.json["n_liked"]) == (0, 2)
     assert f"Note: {playlist}: {music / 'liked/gone.wav'} is gone" in answer.err
-    assert "http://radio.example/live is a stream, not a file" in answer.err
+    assert "http://radio.example/live is a stream or a playlist, not music" in answer.err
 
 
 def test_relative_absolute_and_windows_names_are_the_same_files(music: Path) -> None:
@@ -122,15 +122,18 @@ def profile(music: Path, home: Path) -> Path:
 
 @pytest.mark.usefixtures("profile")
 def test_rank_explains_what_it_cannot_do(music: Path, tmp_path: Path) -> None:
-    refused(call("rank", "yours", music), "yours.safetensors", "there is no such")
+    refused(call("rank", "yours", music), "there is no profile 'yours'; there are: mine")
     refused(call("rank", "mine", tmp_path / "none"), tmp_path / "none", "exist")
-    refused(call("rank", "mine", music, "--share", 2), "--share", "at most 1, not 2")
-    refused(call("rank", "mine", music, "--share", "nan"), "--share")
-    refused(call("rank", "mine", music, "--min-score", -1), "--min-score", "-1")
+    misused(call("rank", "mine", music, "--share", 20), "--share")
+    refused(call("rank", "mine", music, "--share", 0), "--share", "above 0")
+    misused(call("rank", "mine", music, "--share", "nan"), "--share")
+    misused(call("rank", "mine", music, "--min-score", 3), "--min-score")
     misused(call("rank", "mine", music, "--top", 0), "--top")
     misused(call("rank", "mine", music, "--format", "wav"), "--format")
     misused(call("rank", "mine"), "LIBRARY")
-    refused(call("rank", "mine", music, "-o", tmp_path / "x.doc"), tmp_path / "x.doc", "m3u8")
+    for name in ("x.doc", "x.txt", "x"):
+        refused(call("rank", "mine", music, "-o", tmp_path / name), tmp_path / name, "m3u8")
+    refused(call("rank", "mine", music, "--json", "--format", "csv"), "--json", "--format csv")
     (tmp_path / "new").mkdir()
     refused(call("rank", "mine", tmp_path / "new"), "nothing to rank", tmp_path / "new")
 
@@ -141,6 +144,16 @@ def test_an_empty_ranking_is_explained(music: Path) -> None:
     assert (answer.code, answer.json) == (0, [])
     assert "No track is left" in answer.err
     assert "--include-liked" in answer.err
+    as_csv = call("rank", "mine", music / "liked", "--format", "csv")
+    assert (as_csv.code, as_csv.out.count("\n")) == (0, 1)
+    as_table = call("rank", "mine", music / "liked")
+    assert (as_table.code, as_table.out) == (0, "")
+    for suffix in ("m3u8", "csv"):
+        (music / f"best.{suffix}").write_text("precious")
+        written = call("rank", "mine", music / "liked", "-o", music / f"best.{suffix}")
+        assert (written.code, written.out) == (0, "")
+        assert "no file was written" in written.err
+        assert (music / f"best.{suffix}").read_text() == "precious"
     assert len(call("rank", "mine", music / "liked", "--include-liked", "--top", 9).out) > 0
 
 
@@ -154,12 +167,17 @@ def test_a_terminal_that_knows_few_letters(music: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("profile")
-@pytest.mark.parametrize("suffix", ["m3u8", "xspf", "csv", "json", "txt"])
+@pytest.mark.parametrize("suffix", ["m3u8", "xspf", "csv", "json"])
 def test_an_answer_that_cannot_be_written_is_refused(
     music: Path, tmp_path: Path, suffix: str
 ) -> None:
+    folder = tmp_path / f"folder.{suffix}"
+    folder.mkdir()
+    refused(call("rank", "mine", music, "-o", folder), folder, "cannot be written")
     path = tmp_path / f"nowhere/best.{suffix}"
-    refused(call("rank", "mine", music, "-o", path), path, "cannot be written")
+    sounds.tone(music / "new.wav", hz=4000)
+    refused(call("rank", "mine", music, "-o", path), path, "there is no folder")
+    assert call("library", "status", "--json").json["n_files"] == 7  # told before the work
 
 
 @pytest.mark.parametrize("name", ["a/b", "../a", "", ".hidden", "a\nb", "x" * 81])
@@ -170,9 +188,11 @@ def test_names_that_cannot_be_a_profile_are_refused(music: Path, home: Path, nam
     assert not home.exists()
 
 
-def test_unknown_profiles_are_named(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_unknown_profiles_are_named() -> None:
     for command in ("show", "delete"):
-        refused(call("profile", command, "none"), home / "profiles/none.safetensors", "no such")
+        words = "there is no profile 'none'; make one with `recommender profile build`"
+        refused(call("profile", command, "none"), words)
 
 
 def test_pictures_and_networks_that_cannot_be_written_are_refused(
@@ -181,13 +201,14 @@ def test_pictures_and_networks_that_cannot_be_written_are_refused(
     assert call("dataset", "build", music, tmp_path / "out").code == 0
     info = ("dataset", "info", tmp_path / "out", "--plot")
     refused(call(*info, tmp_path / "a.doc"), tmp_path / "a.doc", ".png")
-    refused(call(*info, tmp_path / "nowhere/a.png"), tmp_path / "nowhere/a.png", "No such file")
+    out = tmp_path / "nowhere/a.png"
+    refused(call(*info, out), out, "there is no folder")
     out = tmp_path / "nowhere/genres.safetensors"
     refused(call("genre", "train", music, "-o", out), out, "there is no folder")
 
 
 def test_wrong_usage_is_explained(music: Path, tmp_path: Path) -> None:
-    misused(call("library", "scan"), "PATHS")
+    misused(call("library", "scan"), "PATH")
     misused(call("library", "scan", music, "--jobs", 0), "--jobs")
     misused(call("sing"), "No such command 'sing'")
     misused(call(*BUILD, music, "--recipe", "best"), "--recipe")

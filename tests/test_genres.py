@@ -200,7 +200,9 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, artist in {
         "jazz/a.flac": "Nina",
         "jazz/deep/b.flac": "",
-        "rock/c.flac": "Nina",
+        "jazz/deep/b2.flac": "",
+        "rock/c.flac": "NINA",
+        "rock/d.flac": "",
     }.items():
         path = sounds.tone(folder / name, 2)
         if artist:
@@ -212,11 +214,18 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_folders_are_genres_and_artists_are_groups(music: Path) -> None:
-    a, b, c = genres.find_tracks(music)
-    assert [track.path.name for track in (a, b, c)] == ["a.flac", "b.flac", "c.flac"]
-    assert [track.genre for track in (a, b, c)] == ["jazz", "jazz", "rock"]
-    assert a.group == c.group == "Nina"
-    assert b.group not in ("", "Nina")
+    a, b, b2, c, d = genres.find_tracks(music)
+    assert [track.path.name for track in (a, b, b2, c, d)] == [
+        "a.flac",
+        "b.flac",
+        "b2.flac",
+        "c.flac",
+        "d.flac",
+    ]
+    assert [track.genre for track in (a, b, b2, c, d)] == ["jazz", "jazz", "jazz", "rock", "rock"]
+    assert a.group == c.group == "nina"
+    assert b.group == b2.group not in (a.group, d.group)  # an album's folder
+    assert d.group not in ("", "nina")
 
 
 def test_one_genre_is_none(music: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
+import itertools
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -96,6 +98,24 @@ def test_wrong_usage_is_told() -> None:
     result = CliRunner().invoke(app, ["rank", "mine", ".", "--nonsense"])
     assert result.exit_code == 2
     assert "--nonsense" in result.output
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (
+        0,
+        f"recommender {metadata.version('recommender')}\n",
+    )
+
+
+@pytest.mark.parametrize("names", [("rank",), ("demo",)])
+def test_paragraphs_flow(names: tuple[str, ...]) -> None:
+    """On a terminal of 80 columns no line ends before the next one's first word would not fit."""
+    shown = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "80"}).output
+    lines = shown[: shown.index("╭")].splitlines()
+    for line, following in itertools.pairwise(lines[2:]):
+        if line.strip() and following.strip():
+            assert len(line.rstrip()) + 1 + len(following.split()[0]) > 79, line
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["rank", "--help"], ["dataset", "build", "x"]])

@@ -10,6 +10,7 @@ from recommender import errors
 # From the bottom of everything to the top of it; a package counts as one module.
 ORDER = [
     "errors",
+    "files",
     "parameters",
     "_native",
     "audio",

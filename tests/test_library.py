@@ -12,7 +12,7 @@ import pytest
 from recommender import schema
 from recommender.audio import Tags
 from recommender.errors import LibraryError
-from recommender.library import File, Library, home
+from recommender.library import File, Library, Pruned, home
 
 FINGERPRINT = "0123456789abcdef"
 OTHER = "f" * 16
@@ -134,11 +134,40 @@ def test_prune_forgets_what_is_gone_and_gives_space_back(library: Library, tmp_p
     library.remember(a_file(tmp_path / "gone", "b"), FINGERPRINT, large)
     library.record_failure(tmp_path / "gone too", "why")
     before = library.counts()
-    assert library.prune(keep=[OTHER]) == (2, 1)
+    forgotten = Pruned(
+        files=(tmp_path / "gone", tmp_path / "gone too"), n_tracks=1, kept_folders=()
+    )
+    assert library.prune(keep=[OTHER], dry_run=True) == forgotten
+    assert library.counts() == before
+    assert library.prune(keep=[OTHER]) == forgotten
     after = library.counts()
     assert (after.n_tracks, after.n_files, after.n_failures) == (1, 1, 0)
     assert after.n_analysed == {OTHER: 1}
     assert before.n_bytes - after.n_bytes > 0.9 * large.nbytes
+
+
+def test_prune_keeps_what_may_lie_on_a_drive_that_is_not_mounted(
+    library: Library, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to("drive/music")
+    names = ["drive/music/a", "drive/music/b", "drive/c", "link/d", "gone", "copy"]
+    for name, content in zip(names, "01234" + "0", strict=True):
+        library.remember(a_file(tmp_path / name, content), FINGERPRINT, values(1))
+    library.record_failure(tmp_path / "drive/e", "why")
+    folders = tuple(tmp_path / name for name in ("drive", "drive/music", "link"))
+    kept = Pruned(files=(tmp_path / "copy", tmp_path / "gone"), n_tracks=1, kept_folders=folders)
+    assert library.prune() == kept
+    assert [track.path for track in library.tracks(FINGERPRINT)] == [
+        tmp_path / name for name in ("drive/c", "drive/music/a", "drive/music/b", "link/d")
+    ]
+    assert library.prune() == replace(kept, files=(), n_tracks=0)
+    pruned = library.prune(missing_folders=True)
+    assert pruned.files == tuple(
+        tmp_path / name
+        for name in ("drive/c", "drive/e", "drive/music/a", "drive/music/b", "link/d")
+    )
+    assert (pruned.n_tracks, pruned.kept_folders) == (4, ())
+    assert (library.counts().n_tracks, library.counts().n_failures) == (0, 0)
 
 
 def test_features_must_fit_their_shape(library: Library) -> None:

@@ -153,6 +153,14 @@ def test_missing_files_and_streams_are_told_apart(tmp_path: Path) -> None:
     assert found.skipped == ("http://x.example/s",)
 
 
+def test_a_playlist_in_a_playlist_is_no_music(tmp_path: Path) -> None:
+    a, inner = touch(tmp_path / "a.mp3"), touch(tmp_path / "inner.M3U")
+    found = playlist.read(write_bytes(tmp_path / "x.m3u", b"inner.M3U\na.mp3\ngone.pls\n"))
+    assert paths(found.entries) == [a]
+    assert found.missing == ()
+    assert found.skipped == (str(inner), str(tmp_path / "gone.pls"))
+
+
 def test_relative_names_of_a_linked_playlist_are_beside_its_file(tmp_path: Path) -> None:
     a = touch(tmp_path / "music/a.mp3")
     write_bytes(tmp_path / "music/x.m3u", b"a.mp3\n")
@@ -171,6 +179,7 @@ def test_relative_names_of_a_linked_playlist_are_beside_its_file(tmp_path: Path)
         ("x.pls", b"[playlist]\nNumberOfEntries=0\n", "empty"),
         ("x.m3u", b"gone.mp3\n", "none of its 1 files exists"),
         ("x.m3u8", b"http://x.example/s\n", "only streams"),
+        ("x.m3u8", b"x.m3u8\n", "only streams or playlists"),
         ("x.xspf", b"<playlist><trackList>", "not valid XML"),
         ("x.xspf", b"", "not valid XML"),
         ("x.xspf", b"<?xml version='1.0' encoding='nonsense'?><playlist/>", "not valid XML"),
@@ -242,7 +251,7 @@ def test_every_file_name_survives_a_round_trip(
         found = playlist.read(path)
         assert paths(found.entries) == files
         assert found.missing == ()
-        assert [p.name for p in root.iterdir() if p.name.endswith(".tmp")] == []
+        assert set(root.iterdir()) == {root / folder, path}
 
 
 @settings(max_examples=100, deadline=None)
@@ -339,6 +348,19 @@ def test_an_unfinished_playlist_leaves_the_old_one(
         playlist.write(path, [Entry(path=path)], format="m3u")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writes_through_a_link_and_onto_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    link = tmp_path / "link.m3u"
+    link.symlink_to("x.m3u")
+    playlist.write(link, [Entry(path=tmp_path / "a.mp3")], format="m3u")
+    assert link.is_symlink()
+    assert "a.mp3" in (tmp_path / "x.m3u").read_text()
+    assert len(synced) == 1
 
 
 def test_names_the_playlist_that_cannot_be_written(tmp_path: Path) -> None:

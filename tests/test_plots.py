@@ -95,6 +95,29 @@ def test_the_time_axis_is_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert axis.get_ylabel() == "frequency (Hz)"
 
 
+def test_colours_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    linear = figure_of(monkeypatch, SPECTROGRAMS["thesis"], ["a"]).axes[-1]
+    assert linear.get_ylabel() == "share of the maximum"
+    ticks = zip(linear.get_yticks(), linear.get_yticklabels(), strict=True)
+    assert {v: t.get_text() for v, t in ticks} == {
+        -1: "0",
+        -0.5: "0.25",
+        0: "0.5",
+        0.5: "0.75",
+        1: "1",
+    }
+    log = figure_of(monkeypatch, SPECTROGRAMS["default"], ["a"]).axes[-1]
+    assert log.get_ylabel() == "level (dB, 0 is the maximum)"
+    ticks = zip(log.get_yticks(), log.get_yticklabels(), strict=True)
+    assert {v: t.get_text() for v, t in ticks} == {
+        1: "0",
+        0.5: "-20",
+        0: "-40",
+        -0.5: "-60",
+        -1: "-80",
+    }
+
+
 @pytest.mark.parametrize("title", ["$x_{1$", "音楽 №1", "a\\b %s", "x" * 300, ""])
 def test_any_title_can_be_drawn(tmp_path: Path, title: str) -> None:
     plots.save_fragments(tmp_path / "a.png", fragments(1), [title], PARAMS)

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -180,6 +181,14 @@ def test_liked_tracks_are_left_out_unless_wanted(library: Library) -> None:
     assert ranked(library, a_profile(liked=[liked]), include_liked=True) == ["b", "c", "a"]
 
 
+def test_disliked_tracks_are_always_left_out(library: Library) -> None:
+    add(library, "a", [0.5])
+    disliked = profiles.TrackRef(content_hash=add(library, "b", [0.9]), path="elsewhere")
+    profile = dataclasses.replace(a_profile(), disliked=(disliked,))
+    assert ranked(library, profile) == ["a"]
+    assert ranked(library, profile, include_liked=True) == ["a"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "left"),
     [
@@ -191,9 +200,17 @@ def test_liked_tracks_are_left_out_unless_wanted(library: Library) -> None:
         ("[ab].*", ["Pop/c.flac"]),
         ("pop", ["Christmas/a.mp3", "Pop/b.mp3", "Pop/c.flac"]),
         ("op", ["Christmas/a.mp3", "Pop/b.mp3", "Pop/c.flac"]),
+        ("/music/Pop", ["Christmas/a.mp3"]),
+        ("/music/Pop/", ["Christmas/a.mp3"]),
+        ("music/Pop", ["Christmas/a.mp3"]),
+        ("~/Pop", ["Christmas/a.mp3"]),
+        ("sic/Pop", ["Christmas/a.mp3", "Pop/b.mp3", "Pop/c.flac"]),
     ],
 )
-def test_patterns_leave_tracks_out(library: Library, pattern: str, left: list[str]) -> None:
+def test_patterns_leave_tracks_out(
+    library: Library, pattern: str, left: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/music")
     for name in ("Christmas/a.mp3", "Pop/b.mp3", "Pop/c.flac"):
         add(library, name, [0.5])
     assert ranked(library, exclude=[pattern]) == left

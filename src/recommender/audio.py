@@ -4,11 +4,13 @@ The child is ffmpeg: the system's where there is one, else the binary of the pac
 imageio-ffmpeg. Down-mixing is ffmpeg's for 16-bit output: (L+R)/2 for stereo.
 """
 
+import contextlib
 import functools
 import os
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import threading
 from collections import deque
@@ -24,18 +26,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender import _native
-from recommender.errors import AudioDecodeError
+from recommender.errors import AudioDecodeError, RecommenderError
 
 SUFFIXES = frozenset(
     ".aac .ac3 .aif .aifc .aiff .alac .ape .au .caf .dsf .flac .m4a .m4b .mka .mp2 .mp3 .mp4 .mpc"
     " .oga .ogg .opus .spx .tta .wav .wave .webm .wma .wv".split()
 )
-"""What counts as audio when a folder is searched; a file that is named itself may be anything."""
+"""What counts as audio when a folder is searched; a file that is named itself may be another."""
+
+PLAYLIST_SUFFIXES = frozenset(".m3u .m3u8 .pls .xspf".split())
+"""What names music but is none, and so is refused where a file is named itself."""
 
 _BLOCK_SAMPLES = 1 << 17  # 256 KiB of 16-bit samples: large reads, small memory
 _STAND_IN = "\0"  # no file is called so
 _LONGEST_S = 30 * 24 * 3600.0  # durations in damaged headers may be anything
 _WAV_SUFFIXES = frozenset({".wav", ".wave"})
+# All of these come from damaged tags: zero channels, lengths beyond the end, unknown kinds.
+_TAG_ERRORS = (
+    mutagen.MutagenError,
+    struct.error,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +65,21 @@ class Tags:
 
 @functools.cache
 def ffmpeg_exe() -> str:
-    """Path of the ffmpeg that decodes: the system's, else that of imageio-ffmpeg."""
-    return shutil.which("ffmpeg") or str(imageio_ffmpeg.get_ffmpeg_exe())
+    """Path of the ffmpeg that decodes: the system's, else that of imageio-ffmpeg.
+
+    Raises
+    ------
+    RecommenderError
+        If there is neither: no file could be decoded, so this is about none in particular.
+    """
+    found = shutil.which("ffmpeg")
+    if found is None:
+        with contextlib.suppress(RuntimeError):  # it says so if it has none
+            # Where IMAGEIO_FFMPEG_EXE is set, that is answered unchecked.
+            found = shutil.which(imageio_ffmpeg.get_ffmpeg_exe())
+    if found is None:
+        raise RecommenderError("there is no ffmpeg; install it, or the package imageio-ffmpeg")
+    return found
 
 
 def blocks(
@@ -124,7 +151,7 @@ def read_tags(path: Path) -> Tags:
     """Read artist, title, album, genre and duration; what cannot be read is ``None``."""
     try:
         file = mutagen.File(path, easy=True)
-    except (mutagen.MutagenError, ValueError, LookupError):  # damaged tags raise all of these
+    except _TAG_ERRORS:
         return Tags()
     if file is None:
         return Tags()
@@ -154,11 +181,20 @@ def find_audio(
         Folders and files.
     on_error : callable, optional
         Called for each folder that cannot be read; without it such folders raise.
+
+    Raises
+    ------
+    RecommenderError
+        If a file that is named itself is a playlist.
     """
     found: set[Path] = set()
     for path in paths:
         if path.is_dir():
             found.update(_walk(path.absolute(), on_error))
+        elif path.suffix.lower() in PLAYLIST_SUFFIXES:
+            raise RecommenderError(
+                f"{path}: is a playlist, not music; name its folder, or build a profile from it"
+            )
         else:
             found.add(path.absolute())
     return sorted(found, key=os.fsencode)
@@ -280,7 +316,7 @@ def _first_text(tags: Any, keys: tuple[str, ...]) -> str | None:
     for key in keys:
         try:
             value = tags[key] if tags is not None else None
-        except (KeyError, ValueError):  # ValueError: a key that this kind of tag cannot have
+        except _TAG_ERRORS:  # also: a key that this kind of tag cannot have
             continue
         values = getattr(value, "text", value)
         if values and (text := str(values[0]).strip()):

@@ -1,8 +1,6 @@
 """Weights on disk: a safetensors file that carries its own manifest, and is checked when read."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,38 +11,12 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from recommender.errors import CheckpointError
+from recommender.files import write_atomically
 
 Tensors = dict[str, NDArray[np.float32]]
 
 _KEY = "recommender"
 _VERSION = 1
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing: to a temporary name beside it, then renamed.
-
-    Raises
-    ------
-    OSError
-        If there is no room or no permission; what stood at `path` is still there then.
-    """
-    prefix = f".{path.name[:40]}."
-    try:
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        error.filename = str(path)  # not the temporary name, which means nothing to anybody
-        raise
 
 
 def save(path: Path, kind: str, tensors: Mapping[str, NDArray[np.float32]], manifest: Any) -> None:

@@ -83,8 +83,9 @@ class SpectrogramParams:
             0 <= self.fmin < self.fmax <= self.sr / 2,
             f"need 0 <= fmin < fmax <= sr/2, not {self.fmin}, {self.fmax} at {self.sr} Hz",
         )
+        _require(self.n_bins >= 1, f"fmax of {self.fmax} Hz is below the first bin of the spectrum")
         _require(self.n_mels >= 1 and self.n_frames >= 1, "n_mels and n_frames must be at least 1")
-        _require(self.range_db > 0, f"range_db must be positive, not {self.range_db}")
+        _require(0 < self.range_db < math.inf, f"range_db must be positive, not {self.range_db}")
 
     @property
     def frame_length(self) -> int:
@@ -211,8 +212,9 @@ class TrainingParams:
     epochs, batch_size : int
     optimizer : {"sgd", "adam"}
     learning_rate, weight_decay : float
-    loss : {"squared", "bce"}
-        Squared error against targets +1 and ``negative_target``, or binary cross-entropy.
+    loss : {"squared", "bce", "cross_entropy"}
+        Of profiles: squared error against targets +1 and ``negative_target``, or binary
+        cross-entropy. Of genre networks: cross-entropy.
     negative_target : float
         Target of a negative: the thesis writes -1, which a sigmoid cannot reach.
     patience : int
@@ -225,7 +227,7 @@ class TrainingParams:
     optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = 0.01
     weight_decay: float = 0.0
-    loss: Literal["squared", "bce"] = "squared"
+    loss: Literal["squared", "bce", "cross_entropy"] = "squared"
     negative_target: float = -1.0
     patience: int = 10
     seed: int = 0
@@ -236,7 +238,7 @@ class TrainingParams:
         _require(self.learning_rate > 0, f"learning_rate must be positive: {self.learning_rate}")
         _require(self.weight_decay >= 0, f"weight_decay must not be negative: {self.weight_decay}")
         _require(self.optimizer in ("sgd", "adam"), f"unknown optimizer {self.optimizer!r}")
-        _require(self.loss in ("squared", "bce"), f"unknown loss {self.loss!r}")
+        _require(self.loss in ("squared", "bce", "cross_entropy"), f"unknown loss {self.loss!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

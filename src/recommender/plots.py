@@ -16,6 +16,19 @@ from recommender.parameters import SpectrogramParams
 _COLOUR_MAP = "magma"  # perceptually even, and readable without colour vision
 _SUFFIXES = (".png", ".svg", ".pdf")
 _TICKS_HZ = (100, 250, 500, 1000, 2000, 4000, 8000, 16_000)
+_TICKS_DB = 20
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a name that is no picture's.
+
+    Raises
+    ------
+    ParameterError
+        If the suffix is none of a PNG, SVG or PDF.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ParameterError(f"{path}: a picture is called .png, .svg or .pdf")
 
 
 def save_fragments(
@@ -44,10 +57,9 @@ def save_fragments(
     ParameterError
         If the suffix is another.
     """
+    check_suffix(path)
     n_columns = min(n_columns, len(fragments))
     n_rows = -(-len(fragments) // n_columns)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise ParameterError(f"{path}: a picture is called .png, .svg or .pdf")
     # Titles are file names: dollar signs in them are no formulas.
     with mpl.rc_context({"text.parse_math": False}):
         figure = Figure(
@@ -75,11 +87,24 @@ def save_fragments(
             axis.set_xlabel("time (s)")
         for row in axes:
             row[0].set_ylabel("frequency (Hz)")
-        figure.colorbar(image, ax=axes, label="level, -1 to 1", fraction=0.03)
+        label, levels = _levels(params)
+        bar = figure.colorbar(image, ax=axes, label=label, fraction=0.03)
+        bar.set_ticks(list(levels), labels=list(levels.values()))
         with warnings.catch_warnings():
             # A character that the font lacks is drawn as a box.
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             figure.savefig(path)
+
+
+def _levels(params: SpectrogramParams) -> tuple[str, dict[float, str]]:
+    """What values mean: the label of the colours, and texts of some values."""
+    maximum = "the maximum" if params.reference == "fragment" else "full scale"
+    if params.compression == "log":
+        below_db = range(0, int(params.range_db) + 1, _TICKS_DB)
+        texts = {1 - 2 * db / params.range_db: f"{-db}" for db in below_db}
+        return f"level (dB, 0 is {maximum})", texts
+    quarters = (0.0, 0.25, 0.5, 0.75, 1.0)
+    return f"share of {maximum}", {2 * share - 1: f"{share:g}" for share in quarters}
 
 
 def _ticks(params: SpectrogramParams) -> tuple[list[float], list[str]]:

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from recommender import checkpoint, timbre
 from recommender.errors import CheckpointError, ParameterError
+from recommender.files import write_atomically
 from recommender.parameters import RECIPES, ConvolutionParams, SpectrogramParams
 from recommender.parameters import fingerprint as fingerprint_of
 
 _KIND = "preprocessor"
-_CHUNK = 32  # fragments at a time: 32 MB of intermediate values
+_CHUNK = 32  # fragments at a time: 8 MB of intermediate values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +128,7 @@ def keep(source: Path, preprocessor: Preprocessor, folder: Path) -> None:
     """Keep a copy of a preprocessor below the home folder, where `find` looks."""
     path = _kept(folder, preprocessor.fingerprint)
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.write_atomically(path, source.read_bytes())
+    write_atomically(path, source.read_bytes())
 
 
 def save(

@@ -2,6 +2,7 @@
 
 import fnmatch
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -53,9 +54,10 @@ def rank(
     candidates : sequence of Path
         Folders and files.
     include_liked : bool
-        Keep tracks that the profile was trained on as liked.
+        Keep tracks that the profile was trained on as liked; disliked ones are always left out.
     exclude : sequence of str
-        Shell patterns; a track is left out if its path, or a part of it, matches one.
+        Shell patterns; a track is left out if its path, or a folder above it, matches one, whole or
+        from some folder on: ``rock``, ``Music/rock``, ``~/Music/*live*``.
     top : int, optional
         Keep at most so many.
     share : float, optional
@@ -79,8 +81,10 @@ def rank(
     if not tracks:
         where = ", ".join(str(path) for path in candidates)
         raise ProfileError(f"nothing to rank: {where} holds no track that could be analysed")
-    liked = set() if include_liked else {track.content_hash for track in profile.liked}
-    tracks = [t for t in tracks if t.content_hash not in liked and not _matches(t.path, exclude)]
+    known = {track.content_hash for track in profile.disliked}
+    if not include_liked:
+        known |= {track.content_hash for track in profile.liked}
+    tracks = [t for t in tracks if t.content_hash not in known and not _matches(t.path, exclude)]
     n_candidates = len(tracks)
     scores = _score(profile, library, tracks, on_track)
     order = sorted(range(n_candidates), key=lambda i: (-scores[i], tracks[i].path))
@@ -122,8 +126,14 @@ def _check(
 
 
 def _matches(path: Path, patterns: Iterable[str]) -> bool:
-    names = (str(path), *path.parts)
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns for name in names)
+    """Tell whether a path or a folder above it matches, whole or from some folder on."""
+    names = [str(folder) for folder in (path, *path.parents)]
+    wanted = [os.path.expanduser(pattern).rstrip(os.sep) for pattern in patterns]  # noqa: PTH111
+    return any(
+        fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, f"*{os.sep}{pattern}")
+        for pattern in wanted
+        for name in names
+    )
 
 
 def _score(

@@ -91,7 +91,7 @@ def scan(
     Raises
     ------
     RecommenderError
-        If a path does not exist or cannot be reached.
+        If a path does not exist, cannot be reached or is a playlist, or if there is no ffmpeg.
     LibraryError
         If the library cannot be written; what was finished before stays.
     """
@@ -118,6 +118,8 @@ def scan(
             todo.append(seen)
         elif state.warning is not None:
             warnings[path] = state.warning
+    if todo:
+        audio.ffmpeg_exe()  # without it every file would fail, through no fault of its own
 
     n_settled = len(files) - len(todo)
     n_unchanged = n_settled - sum(path in failures for path in files)

@@ -148,8 +148,6 @@ def _identify(seen: Seen) -> Identity | Failed:
         )
     except (AudioDecodeError, OSError) as error:
         return _failed(seen, error)
-    except (ValueError, LookupError) as error:  # what parsers of damaged tags raise
-        return Failed(seen=seen, reason=f"cannot be read ({error!r})", lasting=False)
 
 
 def _analyse(identity: Identity, preprocessor: Extractor, stop: threading.Event) -> Done | Failed:

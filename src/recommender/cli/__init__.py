@@ -1,15 +1,20 @@
 """The command line; what takes time to import is imported inside the commands."""
 
 import contextlib
+import inspect
 import io
 import os
+import re
 import sys
+from typing import Annotated
 
 import typer
 
 from recommender.cli import dataset, demo, genre, library, profile, rank
-from recommender.cli.console import complain
+from recommender.cli.console import complain, say
 from recommender.errors import RecommenderError
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="recommender",
@@ -20,12 +25,45 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        typer.echo(f"recommender {metadata.version('recommender')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show it and exit."),
+    ] = False,
+) -> None:
+    del version  # its callback has ended the program
+
+
 app.command("demo", rich_help_panel="Try it")(demo.demo)
 app.add_typer(profile.app, name="profile", rich_help_panel="The three jobs")
 app.command("rank", rich_help_panel="The three jobs", epilog=rank.EXAMPLES)(rank.rank)
 app.add_typer(dataset.app, name="dataset", rich_help_panel="The three jobs")
 app.add_typer(library.app, name="library", rich_help_panel="Behind them")
 app.add_typer(genre.app, name="genre", rich_help_panel="Behind them")
+
+
+def _flow(group: typer.Typer) -> None:
+    """Undo the line breaks inside the paragraphs of docstrings, which terminals break anew."""
+    for command in group.registered_commands:
+        text = inspect.getdoc(command.callback) or ""
+        command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", text)
+    for child in group.registered_groups:
+        if child.typer_instance is not None:
+            _flow(child.typer_instance)
+
+
+_flow(app)
 
 
 def main() -> None:
@@ -41,6 +79,10 @@ def main() -> None:
             app()
         finally:
             sys.stdout.flush()  # at exit it would be too late to explain a full disk
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            say("Interrupted; run it again to go on.")
+        raise
     except RecommenderError as error:
         complain(str(error))
         sys.exit(2)

@@ -15,19 +15,27 @@ if TYPE_CHECKING:
 
     from recommender.analysis import ScanReport
     from recommender.library import Library
-    from recommender.preprocessor import Preprocessor
+    from recommender.preprocessor import Preprocessor as Network
 
 RecipeName = Literal["default", "thesis"]
 
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files worked on at the same time.")]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", min=1, metavar="N", help="Files worked on at the same time."),
+]
+Preprocessor = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Frozen network from `genre cut`, instead of the shipped."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for scripts.")]
 Step = Callable[[int, int, str], None]
 
 N_JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 _MAX_LISTED = 20
-_BAR_WIDTH = 24
-_BAR_ROOM = _BAR_WIDTH + 30  # with counts and times beside it
+_BAR_WIDTH = 16
+_TIME_WIDTH = 8
+_N_GAPS = 4
 
 
 def shown(value: object) -> str:
@@ -51,37 +59,64 @@ def answer_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
+def check_folder(output: Path) -> None:
+    """Refuse a file in a folder that is not there: better said before the work than after it.
+
+    Raises
+    ------
+    ParameterError
+    """
+    from recommender.errors import ParameterError
+
+    if not output.absolute().parent.is_dir():
+        raise ParameterError(f"{output}: there is no folder {output.parent}; make it first")
+
+
 @contextlib.contextmanager
 def progress(what: str, *, keep: bool = True) -> Iterator[Step]:
-    """Show a bar, which stays if `keep`; call what this gives with (done, total, text)."""
+    """Show a bar on a terminal, which stays if `keep`, from the first step on.
+
+    Yields
+    ------
+    callable
+        Takes how many are done, of how many, and what was done last.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
 
+    console = _console()
+    if not console.is_interactive:
+        yield lambda *_: None
+        return
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=_BAR_WIDTH),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[text]}", markup=False),
-        console=_console(),
+        console=console,
         transient=not keep,
-        disable=not keep and not _console().is_terminal,
     )
-    with bar:
-        task = bar.add_task(what, total=None, text="")
+    task = bar.add_task(what, total=None, text="")
 
-        def step(done: int, total: int, text: str) -> None:
-            room = max(0, bar.console.width - len(what) - _BAR_ROOM)
-            bar.update(task, completed=done, total=total, text=shown(text)[:room])
+    def step(done: int, total: int, text: str) -> None:
+        count_width = len(f"{total}/{total}")
+        rest = len(what) + _BAR_WIDTH + count_width + _TIME_WIDTH + _N_GAPS
+        last = Text(shown(text) if done < total else "")
+        last.truncate(max(0, console.width - rest), overflow="ellipsis")
+        bar.update(task, completed=done, total=total, text=last.plain)
+        bar.start()
 
+    try:
         yield step
+    finally:
+        bar.stop()
 
 
 def problem(path: object, reason: str) -> str:
@@ -91,31 +126,45 @@ def problem(path: object, reason: str) -> str:
 
 def list_problems(title: str, problems: Sequence[tuple[object, str]], style: str = "red") -> None:
     """Print files and what is wrong with them; nothing if there are none."""
-    if not problems:
-        return
-    _console().print(title, style=f"bold {style}", markup=False)
-    for path, reason in problems[:_MAX_LISTED]:
-        say(f"  {problem(path, reason)}")
-    if len(problems) > _MAX_LISTED:
-        say(f"  … and {len(problems) - _MAX_LISTED} more")
+    if problems:
+        _console().print(title, style=f"bold {style}", markup=False)
+        list_some([problem(path, reason) for path, reason in problems])
+
+
+def list_some(lines: Sequence[str]) -> None:
+    """Print the first of many lines, and how many more there are."""
+    for line in lines[:_MAX_LISTED]:
+        say(f"  {line}")
+    if len(lines) > _MAX_LISTED:
+        say(f"  … and {len(lines) - _MAX_LISTED} more")
+
+
+def counted(n: int, what: str) -> str:
+    """Text such as "1 file" or "2 files"."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def analyse(
     library: "Library",
     paths: Sequence[Path],
-    preprocessor: "Preprocessor",
+    preprocessor: "Network",
     jobs: int,
     what: str,
     *,
     retry_failed: bool = False,
+    quiet: bool = False,
 ) -> "ScanReport":
-    """Bring the library up to date with these paths, with a progress bar and a list of problems."""
+    """Bring the library up to date with these paths, with a progress bar and a list of problems.
+
+    If `quiet`, nothing is said where nothing was analysed and nothing failed.
+    """
     from recommender.analysis import Progress, scan
 
     with progress(what) as step:
 
         def on_progress(p: Progress) -> None:
-            step(p.n_done, p.n_total, p.path.name if p.path else "")
+            if p.path is not None or p.n_done < p.n_total:
+                step(p.n_done, p.n_total, p.path.name if p.path else "")
 
         report = scan(
             library,
@@ -126,7 +175,12 @@ def analyse(
             retry_failed=retry_failed,
         )
     known = report.n_unchanged + report.n_known
-    say(f"{report.n_seen} files: {report.n_analysed} analysed, {known} known already")
+    failed = report.n_seen - report.n_analysed - known
+    if report.n_analysed or report.failures or not quiet:
+        say(
+            f"{counted(report.n_seen, 'file')}: {report.n_analysed} analysed, {known} known already"
+            + (f", {failed} could not be used" if failed else "")
+        )
     list_problems("These could not be used:", report.failures)
     list_problems("These were used, but:", report.warnings, "yellow")
     return report

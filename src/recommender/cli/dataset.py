@@ -1,7 +1,6 @@
 """``recommender dataset``: job three."""
 
 import dataclasses
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +11,8 @@ from recommender.cli.console import (
     Jobs,
     Json,
     answer_json,
+    check_folder,
+    counted,
     list_problems,
     progress,
     say,
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Regenerate the spectrogram dataset, and look into it.")
 
 _N_PICTURED = 6
-_PICTURES = (".png", ".svg", ".pdf")
 
 
 @app.command("build", epilog="Example: recommender dataset build ~/Music/genres out --kind genres")
 def build(
-    music_dir: Annotated[Path, typer.Argument(help="Folder of music, or of genre folders.")],
-    out_dir: Annotated[Path, typer.Argument(help="Where the dataset goes.")],
+    music_dir: Annotated[
+        Path, typer.Argument(metavar="MUSIC_DIR", help="Folder of music, or of genre folders.")
+    ],
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Where the dataset goes.")],
     kind: Annotated[
         Literal["tracks", "genres"],
         typer.Option(help="A file a track with all fragments, or a file a genre folder."),
@@ -40,9 +42,9 @@ def build(
         Literal["default", "thesis", "listing"], typer.Option(help="Kind of spectrogram.")
     ] = "default",
     fragments_per_track: Annotated[
-        int, typer.Option(min=1, help="At random offsets, with --kind genres.")
+        int, typer.Option(min=1, metavar="N", help="At random offsets, with --kind genres.")
     ] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Chooses the offsets.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Chooses the offsets.")] = 0,
     jobs: Jobs = N_JOBS,
     as_json: Json = False,
 ) -> None:
@@ -60,8 +62,9 @@ def build(
     failures = [(music_dir / source, reason) for source, reason in report.failures]
     list_problems("These could not be used:", failures)
     say(
-        f"{report.n_fragments} fragments of {report.n_tracks} tracks in {report.n_files} files in"
-        f" {shown(out_dir)} ({report.n_reused} tracks were there already)"
+        f"{counted(report.n_fragments, 'fragment')} of {counted(report.n_tracks, 'track')} in"
+        f" {counted(report.n_files, 'file')} in {shown(out_dir)} ({report.n_reused} tracks were"
+        " there already)"
     )
     if as_json:
         answer_json(dataclasses.asdict(report))
@@ -70,15 +73,21 @@ def build(
 
 @app.command("info", epilog="Example: recommender dataset info out --plot fragments.png")
 def info(
-    out_dir: Annotated[Path, typer.Argument(help="A dataset.")],
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="A dataset.")],
     plot: Annotated[
-        Path | None, typer.Option(help="Draw fragments into this PNG, SVG or PDF.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw fragments into this PNG, SVG or PDF."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Describe a dataset, check that its files are whole, and draw some of its fragments."""
     from recommender import dataset
 
+    if plot is not None:
+        from recommender import plots
+
+        plots.check_suffix(plot)
+        check_folder(plot)
     found = dataset.read(out_dir)
     summary = _summary(found)
     if plot is not None:
@@ -95,14 +104,13 @@ def info(
 def _summary(found: "Dataset") -> dict[str, object]:
     from recommender.parameters import fingerprint
 
-    durations = Counter(file.name for file in found.files)
     for file in found.files:
         found.load(file)  # raises if it is not whole
     spectrogram = found.params.spectrogram
     n_fragments = sum(file.count for file in found.files)
     return {
         "kind": found.params.kind,
-        "files": len(durations),
+        "files": len(found.files),
         "tracks": sum(len(file.pieces) for file in found.files),
         "fragments": n_fragments,
         "fragment": f"{spectrogram.n_frames} frames x {spectrogram.n_mels} bands, float32",
@@ -121,16 +129,13 @@ def _draw(found: "Dataset", path: Path) -> None:
     import numpy as np
 
     from recommender import plots
-    from recommender.errors import DatasetError, ParameterError
+    from recommender.errors import DatasetError
 
-    if path.suffix.lower() not in _PICTURES:
-        raise ParameterError(f"{path}: end the picture's name in {', '.join(_PICTURES)}")
     files = [file for file in found.files if file.count]
     if not files:
         raise DatasetError(f"{found.folder}: there is nothing to draw")
-    chosen = [files[i * len(files) // _N_PICTURED] for i in range(min(_N_PICTURED, len(files)))]
-    if len(files) >= _N_PICTURED:
-        chosen = [files[i * len(files) // _N_PICTURED] for i in range(_N_PICTURED)]
+    n = min(_N_PICTURED, len(files))
+    chosen = [files[i * len(files) // n] for i in range(n)]
     fragments = np.stack([found.load(file)[file.count // 2] for file in chosen])
     titles = [shown(Path(file.name).stem)[:40] for file in chosen]
     plots.save_fragments(path, fragments, titles, found.params.spectrogram)

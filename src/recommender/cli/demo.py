@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for all that it makes.")] = Path(
-        "demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for all that it makes.")
+    ] = Path("demo"),
     jobs: Jobs = N_JOBS,
 ) -> None:
     """Synthesise music, then do all three jobs on it, end to end.

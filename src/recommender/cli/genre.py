@@ -12,6 +12,7 @@ from recommender.cli.console import (
     Json,
     RecipeName,
     answer_json,
+    check_folder,
     list_problems,
     progress,
     say,
@@ -26,15 +27,26 @@ _BAR_WIDTH = 30
 
 @app.command("train", epilog="Example: recommender genre train ~/Music/genres -o mine.safetensors")
 def train(
-    music_dir: Annotated[Path, typer.Argument(help="A folder of genre folders.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the network goes.")],
+    music_dir: Annotated[
+        Path, typer.Argument(metavar="MUSIC_DIR", help="A folder of genre folders.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the network goes.")
+    ],
     recipe: Annotated[RecipeName, typer.Option(help="Kind of spectrogram.")] = "default",
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
-    fragments_per_track: Annotated[int, typer.Option(min=1, help="At random offsets.")] = 6,
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.")] = None,
+    fragments_per_track: Annotated[
+        int, typer.Option(min=1, metavar="N", help="At random offsets.")
+    ] = 6,
     validation: Annotated[
-        float, typer.Option(min=0.05, max=0.5, help="Share of the tracks that is held out.")
+        float,
+        typer.Option(
+            min=0.05, max=0.5, metavar="SHARE", help="Share of the tracks that is held out."
+        ),
     ] = 0.2,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Chooses offsets and held-out artists.")
+    ] = 0,
     jobs: Jobs = N_JOBS,
     as_json: Json = False,
 ) -> None:
@@ -44,10 +56,9 @@ def train(
     import numpy as np
 
     from recommender import genres
-    from recommender.errors import DatasetError, ParameterError
+    from recommender.errors import DatasetError
 
-    if not output.absolute().parent.is_dir():  # better said now than after the training
-        raise ParameterError(f"{output}: there is no folder {output.parent}; make it first")
+    check_folder(output)
     params = RECIPES[recipe].spectrogram
     tracks = genres.find_tracks(music_dir)
     with progress("Spectrograms") as step:
@@ -108,8 +119,10 @@ def train(
 
 @app.command("predict", epilog="Example: recommender genre predict song.mp3 -n mine.safetensors")
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="Audio files.")],
-    network: Annotated[Path, typer.Option("--network", "-n", help="From `genre train`.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Audio files.")],
+    network: Annotated[
+        Path, typer.Option("--network", "-n", metavar="FILE", help="From `genre train`.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Tell the genre shares of files, each the mean over its fragments."""
@@ -143,12 +156,15 @@ def predict(
 
 @app.command("cut", epilog="Example: recommender genre cut mine.safetensors -o pre.safetensors")
 def cut(
-    network: Annotated[Path, typer.Argument(help="From `genre train`.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the result goes.")],
+    network: Annotated[Path, typer.Argument(metavar="NETWORK", help="From `genre train`.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the result goes.")
+    ],
 ) -> None:
     """Keep the convolutions alone: a preprocessor for `profile build --preprocessor`."""
     from recommender import genres, preprocessor
 
+    check_folder(output)
     genres.cut(genres.load(network), output)
     result = preprocessor.load(output)
     say(f"{result.n_features} features a fragment; fingerprint {result.fingerprint}")

@@ -9,10 +9,13 @@ from recommender.cli.console import (
     N_JOBS,
     Jobs,
     Json,
+    Preprocessor,
     RecipeName,
     analyse,
     answer_json,
+    counted,
     list_problems,
+    list_some,
     problem,
     say,
     shown,
@@ -23,8 +26,9 @@ app = typer.Typer(help="Analyse music ahead of time, and see what could not be u
 
 @app.command("scan", epilog="Example: recommender library scan ~/Music")
 def scan(
-    paths: Annotated[list[Path], typer.Argument(help="Folders or files.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Folders or files.")],
     recipe: Annotated[RecipeName, typer.Option(help="Whose features to compute.")] = "default",
+    preprocessor: Preprocessor = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try files again that failed and have not changed.")
     ] = False,
@@ -32,11 +36,13 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Analyse music; a second run only looks, and an interrupted one goes on where it stopped."""
-    from recommender import preprocessor
-    from recommender.library import Library
+    from recommender import preprocessor as preprocessors
+    from recommender.library import Library, home
 
-    network = preprocessor.load(recipe)
+    network = preprocessors.load(preprocessor or recipe)
     with Library.open() as library:
+        if preprocessor is not None:
+            preprocessors.keep(preprocessor, network, home())
         report = analyse(library, paths, network, jobs, "Analysing", retry_failed=retry)
     if as_json:
         answer_json(
@@ -58,7 +64,9 @@ def status(as_json: Json = False) -> None:
     """Show what the library holds, and where it is."""
     import dataclasses
 
+    from recommender import preprocessor
     from recommender.library import Library, home
+    from recommender.parameters import RECIPES
 
     with Library.open() as library:
         counts = library.counts()
@@ -66,9 +74,13 @@ def status(as_json: Json = False) -> None:
     if as_json:
         answer_json(values)
         return
-    typer.echo(f"{counts.n_tracks} tracks in {counts.n_files} files, {counts.n_failures} failures")
+    n_tracks, n_files = counted(counts.n_tracks, "track"), counted(counts.n_files, "file")
+    typer.echo(f"{n_tracks} in {n_files}, {counted(counts.n_failures, 'failure')}")
+    recipes = {preprocessor.load(recipe).fingerprint: recipe for recipe in RECIPES}
     for fingerprint, n in counts.n_analysed.items():
-        typer.echo(f"{n} tracks have features {fingerprint}")
+        recipe = recipes.get(fingerprint)
+        whose = f"for recipe {recipe}" if recipe else "with another preprocessor"
+        typer.echo(f"{counted(n, 'track')} analysed {whose} ({fingerprint})")
     typer.echo(f"{counts.n_bytes / 1e6:.1f} MB in {shown(home() / 'library.db')}")
 
 
@@ -92,10 +104,23 @@ def errors(as_json: Json = False) -> None:
 
 
 @app.command("prune")
-def prune() -> None:
+def prune(
+    missing_folders: Annotated[
+        bool, typer.Option("--all", help="Also what lay in folders that are not there now.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be forgotten.")
+    ] = False,
+) -> None:
     """Forget files that are there no more, with their analysis."""
     from recommender.library import Library
 
     with Library.open() as library:
-        n_files, n_tracks = library.prune()
-    say(f"Forgot {n_files} files and the analysis of {n_tracks} tracks")
+        pruned = library.prune(missing_folders=missing_folders, dry_run=dry_run)
+    n_files, n_tracks = counted(len(pruned.files), "file"), counted(pruned.n_tracks, "track")
+    say(f"{'Would forget' if dry_run else 'Forgot'} {n_files} and the analysis of {n_tracks}")
+    list_some([shown(path) for path in pruned.files])
+    if pruned.kept_folders:
+        say("Kept what lies in folders that are not there now, perhaps on a drive that is away;")
+        say("--all forgets them too:")
+        list_some([shown(path) for path in pruned.kept_folders])

@@ -10,9 +10,11 @@ from recommender.cli.console import (
     N_JOBS,
     Jobs,
     Json,
+    Preprocessor,
     RecipeName,
     analyse,
     answer_json,
+    counted,
     progress,
     say,
     shown,
@@ -30,32 +32,39 @@ recommender profile build mine ~/Music/playlist --library ~/Music
 
 recommender profile build mine best.m3u8 ~/Music/Nina --dislike ~/Music/Christmas"""
 
-Name = Annotated[str, typer.Argument(help="Name of the profile.")]
+POOL_NOTE = "until you rank at least 20 other tracks, scores only order, and run high"
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")]
 
 
 @app.command("build", epilog=_EXAMPLES)
 def build(
     name: Name,
     playlist: Annotated[
-        list[Path], typer.Argument(help="Folders, M3U, M3U8, XSPF or PLS files, or tracks.")
+        list[Path],
+        typer.Argument(
+            metavar="PLAYLIST", help="Folders, M3U, M3U8, XSPF or PLS files, or tracks."
+        ),
     ],
     library: Annotated[
         list[Path] | None,
         typer.Option(
+            metavar="PATH",
             help="Other music, analysed first if it is new: what the playlist differs"
-            " from. All that was ever analysed counts in any case."
+            " from. All that was ever analysed counts in any case.",
         ),
     ] = None,
     dislike: Annotated[
-        list[Path] | None, typer.Option(help="Folders or tracks that you do not like.")
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Folders, playlists or tracks that you do not like."),
     ] = None,
     recipe: Annotated[
         RecipeName, typer.Option(help="The best that was measured, or as the thesis has it.")
     ] = "default",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    preprocessor: Annotated[
-        Path | None, typer.Option(help="Frozen network from `genre cut`, instead of the shipped.")
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Instead of the recipe's.")
     ] = None,
+    preprocessor: Preprocessor = None,
     jobs: Jobs = N_JOBS,
     as_json: Json = False,
 ) -> None:
@@ -77,10 +86,12 @@ def build(
     for note in notes + more_notes:
         say(f"Note: {shown(note)}")
     with Library.open() as catalogue:
-        report = analyse(catalogue, [*liked, *disliked], network, jobs, "Analysing the playlist")
+        paths = [*liked, *disliked]
+        report = analyse(catalogue, paths, network, jobs, "Analysing the playlist", quiet=True)
         failed = bool(report.failures)
         if library:
-            report = analyse(catalogue, library, network, jobs, "Analysing other music ")
+            what = "Analysing other music"
+            report = analyse(catalogue, library, network, jobs, what, quiet=True)
             failed |= bool(report.failures)
         tracks = catalogue.tracks(network.fingerprint, liked)
         if not tracks:
@@ -125,35 +136,59 @@ def list_profiles(as_json: Json = False) -> None:
 @app.command("show")
 def show(name: Name, as_json: Json = False) -> None:
     """Show what a profile was made from, and how its training went."""
-    from recommender import profile as profiles
-    from recommender.library import home
-
-    path = profiles.path_of(name, home())
-    profile = profiles.load(path)
+    path, profile = open_profile(name)
     summary = _summary(profile, path)
+    tracks = {
+        "tracks": [track.path for track in profile.liked],
+        "disliked_tracks": [track.path for track in profile.disliked],
+    }
     if as_json:
-        answer_json({**summary, "tracks": [t.path for t in profile.liked]})
+        answer_json({**summary, **tracks})
         return
     for key, value in summary.items():
         typer.echo(f"{key:18} {shown(value)}")
-    typer.echo("tracks")
-    for track in profile.liked:
-        typer.echo(f"  {shown(track.path)}")
+    for key, paths in tracks.items():
+        if paths:
+            typer.echo("\n".join([key, *(f"  {shown(path)}" for path in paths)]))
 
 
 @app.command("delete")
 def delete(name: Name) -> None:
     """Delete a profile; the music and its analysis stay."""
+    path = _find(name)
+    path.unlink()
+    say(f"Deleted {shown(path)}")
+
+
+def open_profile(name: str) -> tuple[Path, "Profile"]:
+    """Load a profile by its name; also return where it is.
+
+    Raises
+    ------
+    ProfileError
+        If there is none of this name.
+    CheckpointError
+        If it is damaged.
+    """
+    from recommender import profile as profiles
+
+    path = _find(name)
+    return path, profiles.load(path)
+
+
+def _find(name: str) -> Path:
     from recommender import profile as profiles
     from recommender.errors import ProfileError
     from recommender.library import home
 
     path = profiles.path_of(name, home())
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        raise ProfileError(f"{path}: there is no such profile") from None
-    say(f"Deleted {path}")
+    if not path.exists():
+        others = ", ".join(profiles.names(home()))
+        raise ProfileError(
+            f"there is no profile {name!r}; "
+            + (f"there are: {others}" if others else "make one with `recommender profile build`")
+        )
+    return path
 
 
 def describe(epoch: "ProfileEpoch") -> str:
@@ -163,15 +198,16 @@ def describe(epoch: "ProfileEpoch") -> str:
 
 def _tell(profile: "Profile", path: Path) -> None:
     say(
-        f"Profile {profile.name!r} learned from {len(profile.liked)} liked tracks against"
-        f" {profile.n_negative_tracks} others: mean score of the liked tracks"
-        f" {profile.liked_score:.2f}, of the others {profile.other_score:.2f}"
+        f"Profile {profile.name!r} learned from {counted(len(profile.liked), 'liked track')}"
+        f" against {counted(profile.n_negative_tracks, 'other')}: mean score of the liked tracks"
+        f" {profile.liked_score:.2f} (which it learned from), of the others"
+        f" {profile.other_score:.2f}"
     )
     if profile.negatives != "library":
         say(
             "Note: there is little other music in your library, so the shipped pool of"
-            f" synthesised music stood in ({profile.negatives}); the profile learns anew by itself"
-            " when you rank a larger library"
+            f" synthesised music stood in ({profile.negatives}); {POOL_NOTE}. The profile learns"
+            " anew by itself when you rank a larger library"
         )
     say(f"Kept in {shown(path)}")
 

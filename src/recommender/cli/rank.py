@@ -5,11 +5,22 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
-from recommender.cli.console import N_JOBS, Jobs, analyse, answer_json, progress, say, shown
+from recommender.cli.console import (
+    N_JOBS,
+    Jobs,
+    Json,
+    analyse,
+    answer_json,
+    check_folder,
+    counted,
+    progress,
+    say,
+    shown,
+)
 
 if TYPE_CHECKING:
     from recommender.ranking import Ranked
@@ -26,16 +37,27 @@ recommender rank mine ~/Music --min-score 0.8 --exclude '*Christmas*' --format j
 
 _TABLE_ROWS = 20
 _PIPE_WIDTH = 240
-_FIELDS = ("rank", "score", "path", "artist", "title", "album", "n_fragments")
+_CLOSE = 0.01  # between the best and the worst score: three decimals would hide the order
+_FIELDS = ("rank", "path", "score", "artist", "title", "album", "n_fragments", "duration_s")
 
 
 def rank(
-    name: Annotated[str, typer.Argument(help="Name of the profile.")],
-    library: Annotated[list[Path], typer.Argument(help="Folders or tracks to choose from.")],
-    top: Annotated[int | None, typer.Option(min=1, help="The best N.")] = None,
-    share: Annotated[float | None, typer.Option(help="The best share, such as 0.2.")] = None,
-    min_score: Annotated[float | None, typer.Option(help="Only scores from here up.")] = None,
-    max_per_artist: Annotated[int | None, typer.Option(min=1, help="At most N of one.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")],
+    library: Annotated[
+        list[Path], typer.Argument(metavar="LIBRARY", help="Folders or tracks to choose from.")
+    ],
+    top: Annotated[int | None, typer.Option(min=1, metavar="N", help="The best N.")] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="SHARE", help="The best share, such as 0.2."),
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="SCORE", help="Only scores from here up."),
+    ] = None,
+    max_per_artist: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most N of one artist.")
+    ] = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(metavar="GLOB", help="Leave out paths, folders or names that match."),
@@ -44,12 +66,18 @@ def rank(
         bool, typer.Option("--include-liked", help="Rank the playlist's own tracks too.")
     ] = False,
     output_format: Annotated[
-        Format | None, typer.Option("--format", help="By default as FILE's suffix says, or table.")
+        Format | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="table, json, csv, m3u8 or xspf; by default as FILE's suffix says, or table.",
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
     ] = None,
     jobs: Jobs = N_JOBS,
+    as_json: Json = False,
 ) -> None:
     """Rank tracks by how well they fit a profile; files that are new are analysed first.
 
@@ -60,13 +88,14 @@ def rank(
     from recommender import preprocessor as preprocessors
     from recommender import profile as profiles
     from recommender import ranking
-    from recommender.cli.profile import describe
+    from recommender.cli.profile import POOL_NOTE, describe, open_profile
     from recommender.errors import CheckpointError
     from recommender.library import Library, home
 
-    chosen = _format(output_format, output)
-    path = profiles.path_of(name, home())
-    profile = profiles.load(path)
+    chosen = _format(output_format, output, as_json=as_json)
+    if output is not None:
+        check_folder(output)
+    path, profile = open_profile(name)
     network = preprocessors.find(profile.fingerprint, home())
     if (n := len(profile.tensors["feature_mean"])) != network.n_features:
         raise CheckpointError(
@@ -74,8 +103,8 @@ def rank(
             f" {network.n_features}; build the profile again"
         )
     with Library.open() as catalogue:
-        report = analyse(catalogue, library, network, jobs, "Analysing")
-        if profiles.has_outgrown_pool(catalogue, profile):
+        report = analyse(catalogue, library, network, jobs, "Analysing", quiet=True)
+        if profiles.should_relearn(catalogue, profile):
             with progress("Learning anew") as step:
                 profile = profiles.rebuild(
                     catalogue, profile, on_epoch=lambda e: step(e.number, e.n_epochs, describe(e))
@@ -96,17 +125,26 @@ def rank(
                 max_per_artist=max_per_artist,
                 on_track=lambda done, total: step(done, total, ""),
             )
+    if profile.negatives != "library":
+        say(f"Note: {POOL_NOTE}")
     if not ranked:
-        say("No track is left: the playlist's own (see --include-liked) and what the options leave")
-        say("out were all there is")
-    all_rows = top is not None or share is not None or min_score is not None
-    _write(ranked, chosen, output, title=name, all_rows=all_rows)
+        say(
+            "No track is left: the playlist's own (see --include-liked) and what the options leave"
+            " out were all there is" + ("; no file was written" if output else "")
+        )
+    if ranked or (output is None and chosen != "table"):
+        all_rows = top is not None or share is not None or min_score is not None
+        _write(ranked, chosen, output, title=name, all_rows=all_rows)
     raise typer.Exit(1 if report.failures else 0)
 
 
-def _format(named: Format | None, output: Path | None) -> Format:
+def _format(named: Format | None, output: Path | None, *, as_json: bool) -> Format:
     from recommender.errors import ParameterError
 
+    if as_json:
+        if named not in (None, "json"):
+            raise ParameterError(f"--json and --format {named} exclude each other")
+        return "json"
     suffix = output.suffix.lower().lstrip(".") if output else ""
     by_suffix: dict[str, Format] = {
         "json": "json",
@@ -114,7 +152,6 @@ def _format(named: Format | None, output: Path | None) -> Format:
         "m3u8": "m3u8",
         "m3u": "m3u8",
         "xspf": "xspf",
-        "txt": "table",
     }
     if named is not None:
         return named
@@ -129,8 +166,8 @@ def _write(
     ranked: Sequence["Ranked"], chosen: Format, output: Path | None, *, title: str, all_rows: bool
 ) -> None:
     from recommender import playlist
-    from recommender.checkpoint import write_atomically
     from recommender.errors import PlaylistError
+    from recommender.files import write_atomically
 
     if chosen in ("m3u8", "xspf"):
         playlist.write(output or sys.stdout.buffer, ranked, format=chosen, title=title)
@@ -139,7 +176,7 @@ def _write(
     elif output is None and chosen == "csv":
         sys.stdout.buffer.write(_csv(ranked))
     elif output is None:
-        _print_table(ranked if all_rows else ranked[:_TABLE_ROWS])
+        _print_table(ranked if all_rows else ranked[:_TABLE_ROWS], sys.stdout)
         if not all_rows and len(ranked) > _TABLE_ROWS:
             say(f"… and {len(ranked) - _TABLE_ROWS} more: --top, --share or --min-score choose")
     else:
@@ -155,18 +192,15 @@ def _write(
         except OSError as error:
             raise PlaylistError(f"{output}: cannot be written ({error.strerror})") from None
     if output is not None:
-        say(f"{len(ranked)} tracks written to {shown(output)}")
+        say(f"{counted(len(ranked), 'track')} written to {shown(output)}")
 
 
 def _row(item: "Ranked") -> dict[str, object]:
-    return {
-        "rank": item.rank,
+    row = {field: getattr(item, field) for field in _FIELDS}
+    return row | {
         "path": str(item.path),
         "score": round(item.score, 6),
-        "artist": item.artist,
-        "title": item.title,
-        "album": item.album,
-        "n_fragments": item.n_fragments,
+        "duration_s": round(item.duration_s, 3),
     }
 
 
@@ -178,26 +212,32 @@ def _csv(ranked: Sequence["Ranked"]) -> bytes:
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def _print_table(ranked: Sequence["Ranked"]) -> None:
+def _print_table(ranked: Sequence["Ranked"], file: TextIO) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    scores = [item.score for item in ranked]
+    n_decimals = 6 if len(scores) > 1 and max(scores) - min(scores) < _CLOSE else 3
     table = Table(box=None, pad_edge=False)
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("score", justify="right", min_width=5)
+    for column in ("#", "score"):
+        table.add_column(column, justify="right", no_wrap=True)
     for column in ("artist", "title", "file"):
-        table.add_column(column, overflow="ellipsis", no_wrap=True)
+        # Cells, not columns, are not to be wrapped: what is short of room shrinks these alone.
+        table.add_column(column, overflow="ellipsis")
     for item in ranked:
-        table.add_row(*(shown(cell) for cell in _cells(item)))
-    # A pipe has no width to keep to.
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    Console(markup=False, highlight=False, width=width).print(table)
+        texts = (item.artist or "", item.title or "", item.path.name)
+        table.add_row(
+            str(item.rank),
+            f"{item.score:.{n_decimals}f}",
+            *(Text(shown(text), no_wrap=True, overflow="ellipsis") for text in texts),
+        )
+    # A pipe or a file has no width to keep to.
+    width = None if file.isatty() else _PIPE_WIDTH
+    Console(file=file, markup=False, highlight=False, width=width).print(table)
 
 
 def _plain_table(ranked: Sequence["Ranked"]) -> str:
-    return "".join("\t".join(shown(cell) for cell in _cells(item)) + "\n" for item in ranked)
-
-
-def _cells(item: "Ranked") -> tuple[str, ...]:
-    name = item.path.name
-    return (str(item.rank), f"{item.score:.3f}", item.artist or "", item.title or "", name)
+    text = io.StringIO()
+    _print_table(ranked, text)
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

@@ -9,11 +9,11 @@ from itertools import groupby
 from pathlib import Path
 
 from recommender import audio
-from recommender.checkpoint import write_atomically
 from recommender.dataset import manifest, pieces, storage
 from recommender.dataset.manifest import Dataset, DatasetParams, Piece
 from recommender.dataset.storage import JOURNAL, Stored
 from recommender.errors import DatasetError
+from recommender.files import write_atomically
 from recommender.parameters import fingerprint
 
 

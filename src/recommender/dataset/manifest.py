@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.checkpoint import write_atomically
 from recommender.errors import DatasetError, ParameterError
+from recommender.files import write_atomically
 from recommender.parameters import SpectrogramParams, fingerprint
 
 MANIFEST = "manifest.json"

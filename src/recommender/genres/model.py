@@ -20,7 +20,12 @@ from recommender.parameters import ConvolutionParams, SpectrogramParams, Trainin
 _KIND = "genre"
 
 TRAINING = TrainingParams(
-    epochs=60, batch_size=64, optimizer="adam", learning_rate=1e-3, weight_decay=1e-2, loss="bce"
+    epochs=60,
+    batch_size=64,
+    optimizer="adam",
+    learning_rate=1e-3,
+    weight_decay=1e-2,
+    loss="cross_entropy",
 )
 
 
@@ -73,8 +78,8 @@ def train(
         network = GenreNetwork(ConvolutionParams(n_frames=n_frames, n_mels=n_mels), len(genres))
     if standardise:
         bands = training_set.x.reshape(-1, n_mels)
-        network.band_mean.copy_(torch.from_numpy(bands.mean(0)))
-        network.band_std.copy_(torch.from_numpy(bands.std(0) + 1e-3))
+        network.band_mean.copy_(torch.from_numpy(bands.mean(0, dtype=np.float64)))
+        network.band_std.copy_(torch.from_numpy(bands.std(0, dtype=np.float64) + 1e-3))
     rng = np.random.default_rng(training_params.seed)
     per_track = max(1, k // 2)
     tracks = np.arange(len(training_set.y))[:, None]

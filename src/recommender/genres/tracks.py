@@ -48,7 +48,10 @@ class FragmentSet:
 
 
 def find_tracks(music_dir: Path) -> list[LabelledTrack]:
-    """List the tracks in genre folders; a track's group is its artist's tag, else itself.
+    """List the tracks in genre folders.
+
+    A track's group is its artist's tag; without one, its folder within the genre's; without one of
+    those either, the track itself.
 
     Raises
     ------
@@ -61,8 +64,9 @@ def find_tracks(music_dir: Path) -> list[LabelledTrack]:
     for path in audio.find_audio([music_dir]):
         parts = path.relative_to(music_dir.absolute()).parts
         if len(parts) > 1:
-            artist = audio.read_tags(path).artist
-            tracks.append(LabelledTrack(path=path, genre=parts[0], group=artist or str(path)))
+            folder = path.parent if len(parts) > 2 else path
+            group = (audio.read_tags(path).artist or str(folder)).casefold()
+            tracks.append(LabelledTrack(path=path, genre=parts[0], group=group))
     if len({track.genre for track in tracks}) < 2:
         raise DatasetError(f"{music_dir}: at least two folders with music are needed, one a genre")
     return tracks

@@ -7,6 +7,16 @@ back unchanged even when they are no valid text.
 
 from recommender.library.catalogue import Library, is_gone
 from recommender.library.database import home
-from recommender.library.records import Counts, Failure, File, FileState, Track
+from recommender.library.records import Counts, Failure, File, FileState, Pruned, Track
 
-__all__ = ["Counts", "Failure", "File", "FileState", "Library", "Track", "home", "is_gone"]
+__all__ = [
+    "Counts",
+    "Failure",
+    "File",
+    "FileState",
+    "Library",
+    "Pruned",
+    "Track",
+    "home",
+    "is_gone",
+]

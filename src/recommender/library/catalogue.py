@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import LibraryError
 from recommender.library.database import Database
-from recommender.library.records import Counts, Failure, File, FileState, Track
+from recommender.library.records import Counts, Failure, File, FileState, Pruned, Track
 
 
 class Library(Database):
@@ -240,32 +240,50 @@ class Library(Database):
                 self._rows("DELETE FROM files WHERE path = ?", (os.fsencode(path),))
                 self._rows("DELETE FROM failures WHERE path = ?", (os.fsencode(path),))
 
-    def prune(self, *, keep: Iterable[str] | None = None) -> tuple[int, int]:
+    def prune(
+        self,
+        *,
+        keep: Iterable[str] | None = None,
+        missing_folders: bool = False,
+        dry_run: bool = False,
+    ) -> Pruned:
         """Forget files that are gone and recordings without files; give the space back.
 
         Parameters
         ----------
         keep : iterable of str, optional
             Fingerprints whose features stay; by default all.
-
-        Returns
-        -------
-        int, int
-            How many files (and failures) and how many recordings were forgotten.
+        missing_folders : bool
+            Forget files whose folder is gone too. By default they are kept, with their features:
+            the folder may lie on a drive that is not mounted.
+        dry_run : bool
+            Only tell what would be forgotten.
         """
-        known = self._rows("SELECT path FROM files UNION SELECT path FROM failures")
-        gone = [path for (blob,) in known if is_gone(path := Path(os.fsdecode(blob)))]
-        self.forget(gone)
-        with self._transaction():
-            before = self._rows("SELECT count(*) FROM tracks")[0][0]
-            self._rows("DELETE FROM tracks WHERE id NOT IN (SELECT track_id FROM files)")
-            after = self._rows("SELECT count(*) FROM tracks")[0][0]
-            if keep is not None:
-                kept = list(keep)
-                marks = ", ".join("?" * len(kept))
-                self._rows(f"DELETE FROM fingerprints WHERE fingerprint NOT IN ({marks})", kept)
-        self._give_space_back()
-        return len(gone), before - after
+        rows = self._rows("SELECT path, track_id FROM files UNION SELECT path, NULL FROM failures")
+        known = [(Path(os.fsdecode(path)), track_id) for path, track_id in rows]
+        gone = {path for path, _ in known if is_gone(path)}
+        # A link to a folder that is not there counts as missing as well.
+        missing = {path for path in gone if not os.path.isdir(path.parent)}  # noqa: PTH112
+        kept = set() if missing_folders else missing
+        forgotten = gone - kept
+        living = {track_id for path, track_id in known if path not in forgotten}
+        unused = [row for row in self._rows("SELECT id FROM tracks") if row[0] not in living]
+        if not dry_run:
+            self.forget(forgotten)
+            with self._transaction():
+                self._rows("DELETE FROM tracks WHERE id NOT IN (SELECT track_id FROM files)")
+                if keep is not None:
+                    names = list(keep)
+                    marks = ", ".join("?" * len(names))
+                    self._rows(
+                        f"DELETE FROM fingerprints WHERE fingerprint NOT IN ({marks})", names
+                    )
+            self._give_space_back()
+        return Pruned(
+            files=tuple(sorted(forgotten, key=os.fsencode)),
+            n_tracks=len(unused),
+            kept_folders=tuple(sorted({path.parent for path in kept}, key=os.fsencode)),
+        )
 
 
 def is_gone(path: Path) -> bool:

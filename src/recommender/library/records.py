@@ -97,3 +97,22 @@ class Counts:
     n_warnings: int
     n_analysed: dict[str, int]
     n_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruned:
+    """What was forgotten, or would be.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        Files and failures, sorted.
+    n_tracks : int
+        Recordings that no file holds any more, whose features are lost.
+    kept_folders : tuple of Path
+        Folders that are missing themselves, whose files were kept for that; sorted.
+    """
+
+    files: tuple[Path, ...]
+    n_tracks: int
+    kept_folders: tuple[Path, ...]

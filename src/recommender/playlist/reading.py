@@ -54,7 +54,7 @@ class Playlist:
     missing : tuple of Entry
         Files that do not exist, under the name that is most likely meant.
     skipped : tuple of str
-        Addresses of streams, which are not files.
+        Addresses of streams, and names of other playlists: neither is a file of music.
     """
 
     title: str | None
@@ -111,7 +111,10 @@ def read(path: Path) -> Playlist:
             title=item.title,
             duration_s=item.duration_s,
         )
-        (entries if found else missing).append(entry)
+        if entry.path.suffix.lower() in FORMATS:
+            skipped.append(str(entry.path))
+        else:
+            (entries if found else missing).append(entry)
     if not entries:
         raise PlaylistError(_nothing_found(path, missing, skipped))
     return Playlist(
@@ -297,5 +300,7 @@ def _nothing_found(path: Path, missing: list[Entry], skipped: list[str]) -> str:
             " put the playlist back where it belongs, or save it with absolute names"
         )
     if skipped:
-        return f"{path}: names only streams, such as {skipped[0]}; add music files to it"
+        return (
+            f"{path}: names only streams or playlists, such as {skipped[0]}; add music files to it"
+        )
     return f"{path}: the playlist is empty; add music files to it"

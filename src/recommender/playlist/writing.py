@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import BinaryIO, Protocol
 from urllib.parse import quote
 
 from recommender.errors import PlaylistError
+from recommender.files import write_atomically
 from recommender.playlist.reading import Format
 
 _XSPF = "http://xspf.org/ns/0/"
@@ -73,7 +73,7 @@ def write(
         target.write(content)
         return
     try:
-        _write_atomically(Path(os.path.realpath(target)), content)
+        write_atomically(target, content)
     except OSError as error:
         raise PlaylistError(
             f"{target}: cannot be written ({error.strerror}); name a file in another folder"
@@ -134,16 +134,3 @@ def _render_xspf(tracks: Iterable[Listed], title: str | None, start: Path | None
             ET.SubElement(element, "duration").text = str(round(1000 * track.duration_s))
     ET.indent(playlist)
     return bytes(ET.tostring(playlist, encoding="utf-8", xml_declaration=True)) + b"\n"
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    if path.exists() and not path.is_file():  # /dev/stdout, a named pipe
-        path.write_bytes(content)
-        return
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -8,8 +8,8 @@ from recommender.profile.building import (
     MIN_OTHER_TRACKS,
     build,
     find_liked,
-    has_outgrown_pool,
     rebuild,
+    should_relearn,
 )
 from recommender.profile.model import Features, Profile, ProfileEpoch, TrackRef, part_of
 from recommender.profile.network import train
@@ -24,12 +24,12 @@ __all__ = [
     "build",
     "check_name",
     "find_liked",
-    "has_outgrown_pool",
     "load",
     "names",
     "part_of",
     "path_of",
     "rebuild",
     "save",
+    "should_relearn",
     "train",
 ]

@@ -17,6 +17,9 @@ from recommender.profile.network import train
 MIN_OTHER_TRACKS = 20
 """With fewer other tracks in the library, the shipped pool joins the negatives."""
 
+ENOUGH_OTHER_TRACKS = 200
+"""With fewer, a profile learns anew once the library has grown to twice as many."""
+
 MAX_OTHER_TRACKS = 4000
 """Of a larger library this many are chosen at random, so that memory stays bounded (1 GB)."""
 
@@ -43,7 +46,9 @@ def find_liked(sources: Sequence[Path]) -> tuple[list[Path], list[str]]:
             found = playlist.read(source)
             paths += [entry.path for entry in found.entries]
             notes += [f"{source}: {entry.path} is gone" for entry in found.missing]
-            notes += [f"{source}: {url} is a stream, not a file" for url in found.skipped]
+            notes += [
+                f"{source}: {url} is a stream or a playlist, not music" for url in found.skipped
+            ]
         elif source.exists():
             paths.append(source)
         else:
@@ -106,12 +111,17 @@ def build(
     )
 
 
-def has_outgrown_pool(library: Library, profile: Profile) -> bool:
-    """Tell whether a profile had to make do with the shipped pool, and no longer has to."""
-    if profile.negatives == "library":
+def should_relearn(library: Library, profile: Profile) -> bool:
+    """Tell whether a profile knew too little other music, and the library now holds more.
+
+    Too little is the shipped pool, or fewer than 200 tracks where there are now twice as many.
+    """
+    if profile.negatives == "library" and profile.n_negative_tracks >= ENOUGH_OTHER_TRACKS:
         return False
     liked, _, n_others = _recall(library, profile)
-    return len(liked) == len(profile.liked) and n_others >= MIN_OTHER_TRACKS
+    n_before = profile.n_negative_tracks if profile.negatives == "library" else 0
+    has_more = n_others >= max(MIN_OTHER_TRACKS, 2 * n_before)
+    return len(liked) == len(profile.liked) and has_more
 
 
 def rebuild(

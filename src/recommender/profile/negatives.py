@@ -11,8 +11,8 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from recommender.checkpoint import write_atomically
 from recommender.errors import CheckpointError
+from recommender.files import write_atomically
 
 
 def load_shipped(fingerprint: str) -> list[NDArray[np.float16]]:

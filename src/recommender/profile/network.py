@@ -36,7 +36,8 @@ def train(
     """Train the networks of one person.
 
     Every epoch draws its negatives afresh: as many fragments as there are positives, each from a
-    track chosen at random among the others. Fragments of disliked tracks are in every epoch.
+    track chosen at random among the others; but up to half of them from disliked tracks, if there
+    are any.
 
     Parameters
     ----------
@@ -196,11 +197,9 @@ class _Draw:
         import torch
 
         positives = [self._some(features) for features in self.liked]
-        negatives = [self._some(features) for features in self.disliked]
         self.n_liked = sum(map(len, positives))
-        n_drawn = max(1, self.n_liked - sum(map(len, negatives)))
-        tracks = self.rng.integers(len(self.others), size=n_drawn)
-        for track in tracks:
+        negatives = self._some_disliked(self.n_liked // 2)
+        for track in self.rng.integers(len(self.others), size=self.n_liked - len(negatives)):
             features = self.others[track]
             negatives.append(features[self.rng.integers(len(features))][None])
         x = np.concatenate([*positives, *negatives]).astype(np.float32)
@@ -208,6 +207,12 @@ class _Draw:
         y = torch.full((len(x),), self.negative_target)
         y[: self.n_liked] = 1.0
         return self.x, y
+
+    def _some_disliked(self, n_most: int) -> list[Features]:
+        """Fragments of disliked tracks, one by one: all of them, or so many at random."""
+        fragments = [row[None] for features in self.disliked for row in features]
+        chosen = self.rng.permutation(len(fragments))[:n_most]
+        return [fragments[i] for i in chosen]
 
     def _some(self, features: Features) -> Features:
         if self.per_track is None or len(features) <= self.per_track:

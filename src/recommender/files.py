@@ -1,0 +1,43 @@
+"""Files that are written whole or not at all."""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing: under a temporary name beside it, then renamed.
+
+    A link stays, and the file that it points to is written. A new file gets the permissions that
+    the umask leaves, an old one keeps its own. What is no regular file, such as a named pipe or
+    ``/dev/stdout``, cannot be replaced and is written to directly.
+
+    Raises
+    ------
+    OSError
+        If there is no room or no permission; what stood at `path` is still there then.
+    """
+    try:
+        # Asked before links are resolved: /dev/stdout may lead to a pipe, which has no name.
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content)
+    except OSError as error:
+        error.filename = str(path)  # not the temporary name, which means nothing to anybody
+        raise
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with open(temporary, "xb") as file:
+            if path.exists():
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
