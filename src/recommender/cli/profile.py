@@ -197,11 +197,12 @@ def describe(epoch: "ProfileEpoch") -> str:
 
 
 def _tell(profile: "Profile", path: Path) -> None:
+    heard_others = profile.negatives != "shipped pool"
     say(
         f"Profile {profile.name!r} learned from {counted(len(profile.liked), 'liked track')}"
         f" against {counted(profile.n_negative_tracks, 'other')}: mean score of the liked tracks"
-        f" {profile.liked_score:.2f} (which it learned from), of the others"
-        f" {profile.other_score:.2f}"
+        f" {profile.liked_score:.2f} (which it learned from)"
+        + (f", of the others {profile.other_score:.2f}" if heard_others else "")
     )
     if profile.negatives != "library":
         say(
@@ -227,5 +228,7 @@ def _summary(profile: "Profile", path: Path) -> dict[str, object]:
         "epochs": last.number,
         "loss": round(last.loss, 4),
         "liked_score": round(profile.liked_score, 4),
-        "other_score": round(profile.other_score, 4),
+        "other_score": (
+            None if profile.negatives == "shipped pool" else round(profile.other_score, 4)
+        ),
     }

@@ -65,7 +65,7 @@ class Profile:
         Where the other music came from.
     n_negative_tracks : int
     liked_score, other_score : float
-        Mean score of the liked tracks, and of the others.
+        Mean score of the liked tracks, and of the library's others (0 without any).
     history : tuple of ProfileEpoch
     created : str
         Date and time in UTC, ISO 8601.
