@@ -1,4 +1,4 @@
-"""Any audio file to mono 16-bit samples, streamed from a child process; tags; identity by content.
+"""Any audio file to mono 16-bit samples, streamed from a child process; identity by content.
 
 The child is ffmpeg: the system's where there is one, else the binary of the package
 imageio-ffmpeg. Down-mixing is ffmpeg's for 16-bit output: (L+R)/2 for stereo.
@@ -6,61 +6,26 @@ imageio-ffmpeg. Down-mixing is ffmpeg's for 16-bit output: (L+R)/2 for stereo.
 
 import contextlib
 import functools
-import os
 import re
 import shutil
 import stat
-import struct
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import ffmpeg
 import imageio_ffmpeg
-import mutagen
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender import _native
 from recommender.errors import AudioDecodeError, RecommenderError
 
-SUFFIXES = frozenset(
-    ".aac .ac3 .aif .aifc .aiff .alac .ape .au .caf .dsf .flac .m4a .m4b .mka .mp2 .mp3 .mp4 .mpc"
-    " .oga .ogg .opus .spx .tta .wav .wave .webm .wma .wv".split()
-)
-"""What counts as audio when a folder is searched; a file that is named itself may be another."""
-
-PLAYLIST_SUFFIXES = frozenset(".m3u .m3u8 .pls .xspf".split())
-"""What names music but is none, and so is refused where a file is named itself."""
-
 _BLOCK_SAMPLES = 1 << 17  # 256 KiB of 16-bit samples: large reads, small memory
 _STAND_IN = "\0"  # no file is called so
-_LONGEST_S = 30 * 24 * 3600.0  # durations in damaged headers may be anything
 _WAV_SUFFIXES = frozenset({".wav", ".wave"})
-# All of these come from damaged tags: zero channels, lengths beyond the end, unknown kinds.
-_TAG_ERRORS = (
-    mutagen.MutagenError,
-    struct.error,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tags:
-    """What a file says of itself; ``None`` where it says nothing."""
-
-    artist: str | None = None
-    title: str | None = None
-    album: str | None = None
-    genre: str | None = None
-    duration_s: float | None = None
 
 
 @functools.cache
@@ -145,75 +110,6 @@ def content_hash(path: Path) -> str:
     if match is None:
         raise AudioDecodeError(_explain(path, complaint or "no packets"))
     return match[1].decode()
-
-
-def read_tags(path: Path) -> Tags:
-    """Read artist, title, album, genre and duration; what cannot be read is ``None``."""
-    try:
-        file = mutagen.File(path, easy=True)
-    except _TAG_ERRORS:
-        return Tags()
-    if file is None:
-        return Tags()
-    # WAV, AIFF and WMA have no "easy" names; their own are tried after those.
-    names = {
-        "artist": ("artist", "TPE1", "Author"),
-        "title": ("title", "TIT2", "Title"),
-        "album": ("album", "TALB", "WM/AlbumTitle"),
-        "genre": ("genre", "TCON", "WM/Genre"),
-    }
-    found = {field: _first_text(file.tags, keys) for field, keys in names.items()}
-    length = float(getattr(file.info, "length", None) or 0.0)
-    return Tags(**found, duration_s=length if 0 < length < _LONGEST_S else None)
-
-
-def find_audio(
-    paths: Iterable[Path], *, on_error: Callable[[OSError], None] | None = None
-) -> list[Path]:
-    """List the audio files below folders, and the files named themselves, sorted, each once.
-
-    Links to folders are followed, loops are not. Dangling links with an audio file's name are
-    listed: opening them tells what is wrong.
-
-    Parameters
-    ----------
-    paths : iterable of Path
-        Folders and files.
-    on_error : callable, optional
-        Called for each folder that cannot be read; without it such folders raise.
-
-    Raises
-    ------
-    RecommenderError
-        If a file that is named itself is a playlist.
-    """
-    found: set[Path] = set()
-    for path in paths:
-        if path.is_dir():
-            found.update(_walk(path.absolute(), on_error))
-        elif path.suffix.lower() in PLAYLIST_SUFFIXES:
-            raise RecommenderError(
-                f"{path}: is a playlist, not music; name its folder, or build a profile from it"
-            )
-        else:
-            found.add(path.absolute())
-    return sorted(found, key=os.fsencode)
-
-
-def _walk(folder: Path, on_error: Callable[[OSError], None] | None) -> Iterator[Path]:
-    def complain(error: OSError) -> None:
-        if on_error is None:
-            raise error
-        on_error(error)
-
-    visited: set[tuple[int, int]] = set()
-    for root, folders, files in os.walk(folder, onerror=complain, followlinks=True):
-        status = Path(root).stat()
-        if (status.st_dev, status.st_ino) in visited:
-            folders.clear()
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        yield from (Path(root, f) for f in files if os.path.splitext(f)[1].lower() in SUFFIXES)
 
 
 class _Child:
@@ -310,15 +206,3 @@ def _wav_blocks(wav: _native.WavReader) -> Iterator[NDArray[np.int16]]:
     while (y := wav.read_mono(_BLOCK_SAMPLES)).size:
         steps = np.rint(np.nan_to_num(y, copy=False) * 32768.0)
         yield np.clip(steps, -32768, 32767).astype(np.int16)
-
-
-def _first_text(tags: Any, keys: tuple[str, ...]) -> str | None:
-    for key in keys:
-        try:
-            value = tags[key] if tags is not None else None
-        except _TAG_ERRORS:  # also: a key that this kind of tag cannot have
-            continue
-        values = getattr(value, "text", value)
-        if values and (text := str(values[0]).strip()):
-            return text
-    return None
