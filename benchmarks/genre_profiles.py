@@ -4,10 +4,10 @@
 
 A listener likes ten clips of one genre. Scored are the genre's clips by *other* artists against
 clips of all other genres; AUC is the probability that one of the former is above one of the latter.
-In five rotations the preprocessor was trained on folds that share no artist with the clips used here,
-one of whose folds stopped its training (``scripts/train_preprocessor.py --work`` keeps these); the profile is built and the ranking made by
-the functions that the command line calls, on a library of two folds, whose other clips are the
-negatives, unlabelled clips of the liked genre among them.
+In five rotations the preprocessor was trained on folds that share no artist with the two used here,
+one of which stopped its training (``scripts/train_preprocessor.py --work`` keeps these). The profile
+is built and the ranking made by the functions that the command line calls, on a library of the two
+folds, whose other clips are the negatives, unlabelled clips of the liked genre among them.
 """
 
 import argparse
