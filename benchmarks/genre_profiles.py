@@ -1,11 +1,11 @@
-"""How well profiles rank music by artists that nobody heard: AUC for each genre, both recipes.
+"""How well profiles rank music by artists that were not trained on: AUC for each genre, both recipes.
 
     python benchmarks/genre_profiles.py AUDIO --work build/preprocessor -o docs/genre-profiles.md
 
 A listener likes ten clips of one genre. Scored are the genre's clips by *other* artists against
 clips of all other genres; AUC is the probability that one of the former is above one of the latter.
 In five rotations the preprocessor was trained on folds that share no artist with the two used here,
-one of which stopped its training (``scripts/train_preprocessor.py --work`` keeps these). The profile
+one of which stopped its training (``scripts/train_preprocessor.py --work`` keeps them). A profile
 is built and the ranking made by the functions that the command line calls, on a library of the two
 folds, whose other clips are the negatives, unlabelled clips of the liked genre among them.
 """
