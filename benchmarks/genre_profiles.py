@@ -1,4 +1,4 @@
-"""How well profiles rank music by artists that were not trained on: AUC for each genre, both recipes.
+"""How well profiles rank music by artists that were not trained on: AUC by genre, both recipes.
 
     python benchmarks/genre_profiles.py AUDIO --work build/preprocessor -o docs/genre-profiles.md
 
