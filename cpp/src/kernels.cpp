@@ -2,180 +2,181 @@
 
 #include "kernels.h"
 
-#include "butterflies.h"
+#include "column.h"
 #include "lanes.h"
 
 namespace melspec::MELSPEC_ISA {
 namespace {
 
+INLINE std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
+
 INLINE V clean(V x) {
   const V magnitude = x < 0.0f ? -x : x;
   return magnitude <= 1e12f ? x : V{};  // also false for NaN
 }
-INLINE float clean(float x) { return x <= 1e12f && x >= -1e12f ? x : 0.0f; }
-INLINE float scaled(float x) { return x; }
-INLINE float scaled(std::int16_t x) { return static_cast<float>(x) * (1.0f / 32768.0f); }
 
-template <bool Audio, typename T>
-INLINE void load_frames(const Frames<T>& frames, bool complex, const float* window, float* points) {
-  const std::size_t n = frames.length, step = complex ? 2 : 1;
-  V* out = reinterpret_cast<V*>(points);
+// Samples of `size` columns from `first` on, all rows, to tile[row][8].
+template <typename T>
+INLINE void load_tile(const Passes& passes, const Frames<T>& frames, std::size_t first,
+                      std::size_t size, V* tile) {
   const T* x[W];
   for (std::size_t i = 0; i < W; ++i)
     x[i] = frames.x + (i < frames.count ? i : frames.count - 1) * frames.stride;
-
-  std::size_t t = 0;
-  for (; t + W <= n; t += W) {
-    V rows[W];
-#pragma GCC unroll 16
-    for (std::size_t i = 0; i < W; ++i) {
-      rows[i] = load_vector(x[i] + t);
-      if constexpr (Audio) rows[i] = clean(rows[i]);
+  T padded[W][kTile<T>] = {};
+  const T* padded_x[W];
+  for (std::size_t i = 0; i < W; ++i) padded_x[i] = padded[i];
+  for (std::size_t row = 0; row < passes.rows; ++row) {
+    const std::size_t t = row * passes.columns + first;
+    V words[8];
+    if (size == kTile<T>) {
+      load_words(x, t, words);
+    } else {
+      for (std::size_t i = 0; i < W; ++i)
+        for (std::size_t j = 0; j < size; ++j) padded[i][j] = x[i][t + j];
+      load_words(padded_x, 0, words);
     }
-    if (Audio && window != nullptr) {
-      const V w = load_vector(window + t);
-#pragma GCC unroll 16
-      for (std::size_t i = 0; i < W; ++i) rows[i] *= w;
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < 8; ++j) tile[8 * row + j] = words[j];
+  }
+}
+
+// Columns j and j + 1 of a tile as the real and the imaginary part of one. The window begins with
+// the first row's weight for column j.
+template <typename T>
+INLINE void take_columns(const Passes& passes, const V* tile, std::size_t j, bool both,
+                         const float* window, Complex* out) {
+  for (std::size_t row = 0; row < passes.rows; ++row) {
+    Complex v = two_samples<T>(tile + 8 * row, j);
+    if constexpr (std::is_same_v<T, float>) v = {clean(v.re), clean(v.im)};
+    if (window != nullptr) {
+      const float* w = window + row * passes.columns;
+      v = {v.re * w[0], v.im * w[both ? 1 : 0]};
     }
-    transpose(rows);
-#pragma GCC unroll 16
-    for (std::size_t i = 0; i < W; ++i) out[(t + i) * step] = rows[i];
+    out[row].re = v.re;
+    out[row].im = v.im;
   }
-  for (; t < n; ++t) {
-    const float w = Audio && window != nullptr ? window[t] : 1.0f;
-    for (std::size_t i = 0; i < W; ++i) {
-      const float v = scaled(x[i][t]);
-      out[t * step][i] = Audio ? clean(v) * w : v;
+}
+
+// Two real columns were the real and the imaginary part of one complex column. Their spectra,
+// turned, go to two rows of points.
+INLINE void separate(const Complex* z, std::size_t n, const float* twiddles, std::size_t kept,
+                     bool both, Complex* out) {
+  const V zero = {};
+  out[0].re = z[0].re;
+  out[0].im = zero;
+  if (both) {
+    out[kept].re = z[0].im;
+    out[kept].im = zero;
+  }
+  for (std::size_t k = 1; k < kept; ++k) {
+    const Complex a = {z[k].re, z[k].im}, b = {z[n - k].re, z[n - k].im};
+    const Complex x = times({a.re + b.re, a.im - b.im}, twiddles + 2 * (k - 1));
+    out[k].re = x.re;
+    out[k].im = x.im;
+    if (!both) continue;
+    const Complex y = times({a.im + b.im, b.re - a.re}, twiddles + 2 * (kept - 1 + k - 1));
+    out[kept + k].re = y.re;
+    out[kept + k].im = y.im;
+  }
+}
+
+Complex* points_at(float* scratch, std::size_t place) {
+  return reinterpret_cast<Complex*>(scratch + place);
+}
+
+template <bool Audio, typename T>
+INLINE void first_pass(const Passes& passes, const Frames<T>& frames, const float* window,
+                       float* scratch) {
+  const std::size_t columns = passes.columns, kept = passes.rows / 2 + 1;
+  const std::size_t even = columns / 2 * 2;
+  V* tile = reinterpret_cast<V*>(scratch + passes.tile);
+  Complex* out = points_at(scratch, 0);
+  Complex *a = points_at(scratch, passes.buffers[0]), *b = points_at(scratch, passes.buffers[1]);
+  for (std::size_t next = 0, end; next < columns; next = end) {
+    // The last tile begins earlier if it would not be full. An odd column is left alone at the end:
+    // who shares a transform with whom does not depend on the samples' type.
+    const std::size_t size = next == even ? 1 : smaller(kTile<T>, even);
+    const std::size_t first = next == even ? next : smaller(next, even - size);
+    end = first + size;
+    load_tile(passes, frames, first, size, tile);
+    for (std::size_t p = next; p < end; p += 2) {
+      const bool both = p + 1 < end;
+      const Complex* z;
+      if constexpr (Audio) {
+        take_columns<T>(passes, tile, p - first, both, window == nullptr ? nullptr : window + p, b);
+        z = transform_column(passes.first, b, 1, a, b);
+      } else {
+        z = transform_column(passes.first, reinterpret_cast<Complex*>(tile + (p - first)), 4, a, b);
+      }
+      separate(z, passes.rows, passes.twiddles + 2 * (kept - 1) * p, kept, both, out + kept * p);
     }
   }
-  if (complex)
-    for (t = 0; t < n; ++t) out[2 * t + 1] = V{};
 }
 
-void load(const Frames<float>& frames, bool complex, float* points) {
-  load_frames<false>(frames, complex, nullptr, points);
+void load(const Passes& passes, const Frames<float>& frames, float* scratch) {
+  first_pass<false>(passes, frames, nullptr, scratch);
 }
-void load_audio_f32(const Frames<float>& frames, bool complex, const float* window, float* points) {
-  load_frames<true>(frames, complex, window, points);
+void load_audio_f32(const Passes& passes, const Frames<float>& frames, const float* window,
+                    float* scratch) {
+  first_pass<true>(passes, frames, window, scratch);
 }
-void load_audio_i16(const Frames<std::int16_t>& frames, bool complex, const float* window,
-                    float* points) {
-  load_frames<true>(frames, complex, window, points);
+void load_audio_i16(const Passes& passes, const Frames<std::int16_t>& frames, const float* window,
+                    float* scratch) {
+  first_pass<true>(passes, frames, window, scratch);
 }
 
-template <typename Butterfly>
-INLINE void each_butterfly(const Stage& stage, const Complex* x, Complex* y, Butterfly butterfly) {
-  const std::size_t r = stage.radix, m = stage.m, s = stage.s;
-  for (std::size_t p = 0; p < m; ++p) {
-    const float* twiddles = m > 1 ? stage.twiddles + 2 * (r - 1) * p : nullptr;
-    for (std::size_t q = 0; q < s; ++q)
-      butterfly(Port{x + q + s * p, y + q + s * r * p, m * s, s, twiddles});
+// Gives bins 0 ... n_bins - 1 of the whole transform: out(bin, point), or what the point mirrors.
+template <typename Out>
+INLINE void second_pass(const Passes& passes, std::size_t n_bins, float* scratch, Out out) {
+  const std::size_t rows = passes.rows, columns = passes.columns, kept = rows / 2 + 1;
+  for (std::size_t k = 0; k < kept; ++k) {
+    const Complex* z = transform_column(passes.second, points_at(scratch, 0) + k, kept,
+                                        points_at(scratch, passes.buffers[0]),
+                                        points_at(scratch, passes.buffers[1]));
+    // Point j is bin k + rows * j of all n, and the conjugate of bin n - k - rows * j.
+    for (std::size_t bin = k, j = 0; bin < n_bins; bin += rows, ++j) out(bin, z[j], 1.0f);
+    if (k == 0 || 2 * k == rows) continue;  // these mirror themselves
+    for (std::size_t bin = rows - k, j = columns; bin < n_bins; bin += rows)
+      out(bin, z[--j], -1.0f);
   }
-}
-
-void real_stage(const Stage& stage, const float* points, float* out) {
-  const V* x = reinterpret_cast<const V*>(points);
-  const std::size_t r = stage.radix, m = stage.m, half = r / 2;
-  for (std::size_t p = 0; p < m; ++p) {
-    V sums[kMaxRadix / 2], differences[kMaxRadix / 2];
-    const V x0 = x[p];
-    V total = x0;
-    for (std::size_t j = 0; j < half; ++j) {
-      const V a = x[(j + 1) * m + p], b = x[(r - j - 1) * m + p];
-      sums[j] = a + b;
-      differences[j] = a - b;
-      total += sums[j];
-    }
-    const Port port{nullptr, reinterpret_cast<Complex*>(out) + (half + 1) * p, 0, 1,
-                    m > 1 ? stage.twiddles + 2 * (r - 1) * p : nullptr};
-    port.out(0, {total, V{}});
-    std::size_t k = 1;
-    for (; k + 4 <= half + 1; k += 4) real_outputs<4>(port, stage, x0, sums, differences, k);
-    for (; k <= half; ++k) real_outputs<1>(port, stage, x0, sums, differences, k);
-  }
-}
-
-float* fft(const Stage* stages, std::size_t n_stages, float* x, float* y) {
-  for (std::size_t i = 0; i < n_stages; ++i) {
-    const Stage& stage = stages[i];
-    const Complex* in = reinterpret_cast<const Complex*>(x);
-    Complex* out = reinterpret_cast<Complex*>(y);
-    switch (stage.radix) {
-      case 2: each_butterfly(stage, in, out, [](const Port& p) { butterfly2(p); }); break;
-      case 3: each_butterfly(stage, in, out, [](const Port& p) { butterfly3(p); }); break;
-      case 4: each_butterfly(stage, in, out, [](const Port& p) { butterfly4(p); }); break;
-      case 5: each_butterfly(stage, in, out, [](const Port& p) { butterfly5(p); }); break;
-      default: each_butterfly(stage, in, out, [&stage](const Port& p) { butterfly_odd(p, stage); });
-    }
-    float* done = y;
-    y = x;
-    x = done;
-  }
-  return x;
-}
-
-void multiply(const float* x, const float* w, std::size_t n, bool swap, float* out) {
-  const Complex* in = reinterpret_cast<const Complex*>(x);
-  Complex* result = reinterpret_cast<Complex*>(out);
-  for (std::size_t t = 0; t < n; ++t) {
-    const Complex v = times(in[t], w + 2 * t);
-    result[t].re = swap ? v.im : v.re;
-    result[t].im = swap ? v.re : v.im;
-  }
-}
-
-INLINE Complex real_bin(const Split& split, const Complex* z, std::size_t k) {
-  if (split.twiddles == nullptr) {
-    const std::int32_t place = split.places[k];
-    return place >= 0 ? Complex{z[place].re, z[place].im} : Complex{z[~place].re, -z[~place].im};
-  }
-  // E[k] + w^k O[k] with E, O the spectra of the even and the odd samples.
-  const std::size_t n = split.n_points;
-  const Complex &a = z[k < n ? k : 0], &b = z[k > 0 ? n - k : 0];
-  const Complex even = {0.5f * (a.re + b.re), 0.5f * (a.im - b.im)};
-  const Complex odd = {0.5f * (a.im + b.im), 0.5f * (b.re - a.re)};
-  return even + times(odd, split.twiddles + 2 * k);
 }
 
 // Rows of W values to the first `count` lanes' own rows, `width` of the values only.
 INLINE void store_transposed(V* rows, std::size_t width, std::size_t count, float* out,
                              std::size_t stride) {
-  transpose(rows);
-  for (std::size_t i = 0; i < count; ++i)
-    __builtin_memcpy(out + i * stride, &rows[i], width * sizeof(float));
+  transpose<W>(rows);
+  if (width == W && count == W) {
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < W; ++i) __builtin_memcpy(out + i * stride, &rows[i], sizeof(V));
+  } else {
+    for (std::size_t i = 0; i < count; ++i)
+      __builtin_memcpy(out + i * stride, &rows[i], width * sizeof(float));
+  }
 }
 
-void spectrum(const Split& split, const float* points, std::size_t n_bins, std::size_t count,
-              float* out) {
-  const Complex* z = reinterpret_cast<const Complex*>(points);
-  V rows[W];
-  std::size_t k = 0;
-  for (; k + W / 2 <= n_bins; k += W / 2) {
-    for (std::size_t i = 0; i < W / 2; ++i) {
-      const Complex v = real_bin(split, z, k + i);
-      rows[2 * i] = v.re;
-      rows[2 * i + 1] = v.im;
-    }
-    store_transposed(rows, W, count, out + 2 * k, 2 * n_bins);
+void spectrum(const Passes& passes, std::size_t count, float* out, float* scratch) {
+  const std::size_t n_bins = passes.rows * passes.columns / 2 + 1;
+  Complex* bins = points_at(scratch, passes.bins);
+  second_pass(passes, n_bins, scratch, [bins](std::size_t bin, const Complex& z, float sign) {
+    bins[bin].re = z.re;
+    bins[bin].im = sign * z.im;
+  });
+  const V* values = reinterpret_cast<const V*>(bins);
+  for (std::size_t t = 0; t < 2 * n_bins; t += W) {
+    V rows[W];
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < W; ++i) rows[i] = values[t + i];
+    store_transposed(rows, 2 * n_bins - t < W ? 2 * n_bins - t : W, count, out + t, 2 * n_bins);
   }
-  if (k == n_bins) return;
-  for (std::size_t i = 0; i < W; ++i) rows[i] = V{};
-  for (std::size_t i = 0; i < n_bins - k; ++i) {
-    const Complex v = real_bin(split, z, k + i);
-    rows[2 * i] = v.re;
-    rows[2 * i + 1] = v.im;
-  }
-  store_transposed(rows, 2 * (n_bins - k), count, out + 2 * k, 2 * n_bins);
 }
 
-void magnitudes(const Split& split, const float* points, std::size_t n_bins, float* out) {
-  const Complex* z = reinterpret_cast<const Complex*>(points);
+const float* magnitudes(const Passes& passes, std::size_t n_bins, float* scratch) {
+  float* out = scratch + passes.bins;
   V* squares = reinterpret_cast<V*>(out);
-  for (std::size_t k = 0; k < n_bins; ++k) {
-    const Complex v = real_bin(split, z, k);
-    squares[k] = v.re * v.re + v.im * v.im;
-  }
-  for (std::size_t i = 0; i < n_bins * W; ++i) out[i] = __builtin_sqrtf(out[i]);
+  second_pass(passes, n_bins, scratch, [squares](std::size_t bin, const Complex& z, float) {
+    squares[bin] = square_root(z.re * z.re + z.im * z.im);
+  });
+  return out;
 }
 
 void bands(const Band* bands, std::size_t n_bands, const float* magnitudes, std::size_t count,
@@ -209,9 +210,6 @@ const Kernels kernels = {
     .load = load,
     .load_audio_f32 = load_audio_f32,
     .load_audio_i16 = load_audio_i16,
-    .real_stage = real_stage,
-    .fft = fft,
-    .multiply = multiply,
     .spectrum = spectrum,
     .magnitudes = magnitudes,
     .bands = bands,

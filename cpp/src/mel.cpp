@@ -54,6 +54,13 @@ std::vector<double> edges_hz(const MelParams& p) {
   return edges;
 }
 
+// Fragments of a signal: of those whose time has passed, the ones with a whole frame; or the first.
+std::size_t n_fragments(const MelParams& p, std::int64_t n_samples) {
+  if (n_samples < p.frame_length) return 0;
+  const std::int64_t room = std::min(n_samples, n_samples - p.frame_length + p.fragment_length);
+  return static_cast<std::size_t>(std::max(room / p.fragment_length, std::int64_t{1}));
+}
+
 double triangle(double hz, double left, double centre, double right) {
   return std::max(0.0, std::min((hz - left) / (centre - left), (right - hz) / (right - centre)));
 }
@@ -112,9 +119,7 @@ std::vector<float> MelSpectrogram::filterbank() const {
 template <typename T>
 std::vector<float> MelSpectrogram::transform(std::span<const T> y) const {
   std::vector<float> out;
-  out.reserve(
-      std::max<std::size_t>(1, y.size() / static_cast<std::size_t>(params_.fragment_length)) *
-      fragment_size());
+  out.reserve(n_fragments(params_, static_cast<std::int64_t>(y.size())) * fragment_size());
   Stream stream(*this);
   stream.push(y, out);
   stream.finish(out);

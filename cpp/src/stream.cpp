@@ -1,9 +1,9 @@
 #include "melspec/stream.h"
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 
+#include "fragment_kernels.h"
 #include "kernels.h"
 
 namespace melspec {
@@ -16,8 +16,9 @@ float to_float(float x) { return x; }
 float to_float(std::int16_t x) { return static_cast<float>(x) * (1.0f / 32768.0f); }
 
 // Band energies of a fragment to [-1, 1], in place.
-void normalise(std::span<float> energies, const MelParams& p, double full_scale) {
-  const float largest = *std::max_element(energies.begin(), energies.end());
+void normalise(std::span<float> energies, const MelParams& p, double full_scale,
+               const FragmentKernels& kernels) {
+  const float largest = kernels.largest(energies.data(), energies.size());
   if (largest < kSilence) {
     std::fill(energies.begin(), energies.end(), -1.0f);
     return;
@@ -28,12 +29,7 @@ void normalise(std::span<float> energies, const MelParams& p, double full_scale)
     for (float& x : energies) x = std::min(2 * (x / reference) - 1, 1.0f);
     return;
   }
-  const float db_per_octave = static_cast<float>(20 * std::log10(2.0));
-  const float range = static_cast<float>(p.range_db);
-  for (float& x : energies) {
-    const float db = db_per_octave * std::log2(std::max(x / reference, 1e-30f));
-    x = 2 * (std::clamp(db, -range, 0.0f) / range + 1) - 1;
-  }
+  kernels.decibels(energies.data(), energies.size(), reference, static_cast<float>(p.range_db));
 }
 
 }  // namespace
@@ -133,7 +129,7 @@ void Stream::end_fragment(std::vector<float>& out) {
   const auto n_mels = static_cast<std::size_t>(p_.n_mels);
   const auto done = static_cast<std::size_t>(done_) * n_mels;
   for (std::size_t i = done; i < energies_.size(); ++i) energies_[i] = energies_[i - done];
-  normalise(energies_, p_, spectrogram_.full_scale_);
+  normalise(energies_, p_, spectrogram_.full_scale_, fragment_kernels(spectrogram_.fft_.kernels()));
   out.insert(out.end(), energies_.begin(), energies_.end());
   fragment_start_ = next_fragment();
   done_ = 0;

@@ -6,9 +6,13 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <span>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
 namespace melspec {
 namespace {
@@ -29,14 +33,14 @@ T little_endian(Bytes bytes, std::size_t offset) {
 
 std::string_view tag_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), 4}; }
 
-std::uint64_t size_of(std::ifstream& file) {
+std::uint64_t size_of(std::istream& file) {
   file.seekg(0, std::ios::end);
   const std::streamoff end = file.tellg();
-  if (!file || end < 0) throw WavError("it cannot be read: not a regular file");
+  if (!file || end < 0) throw WavError("it cannot be read: its size is unknown");
   return static_cast<std::uint64_t>(end);
 }
 
-void read_at(std::ifstream& file, std::uint64_t offset, std::span<unsigned char> bytes) {
+void read_at(std::istream& file, std::uint64_t offset, std::span<unsigned char> bytes) {
   file.clear();
   file.seekg(static_cast<std::streamoff>(offset));
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -101,7 +105,7 @@ void check(const WavHeader& header) {
                    std::to_string(header.block_align) + " bytes a sample frame");
 }
 
-WavHeader parse(std::ifstream& file) {
+WavHeader parse(std::istream& file) {
   const std::uint64_t file_size = size_of(file);
   std::array<unsigned char, 40> buffer{};
   if (file_size < 12) throw WavError("it is too short to be a WAV file");
@@ -201,17 +205,24 @@ float mix_as_16_bits(std::span<const float> weights, const float* x) {
   return static_cast<float>(static_cast<std::int16_t>(sum >> 15)) * 0x1p-15f;
 }
 
-std::ifstream open(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw WavError(std::string("it cannot be opened: ") + std::strerror(errno));
+std::unique_ptr<std::istream> open(const std::string& path) {
+  // Opening a named pipe would wait for somebody to write to it.
+  std::error_code ignored;
+  if (const auto status = std::filesystem::status(path, ignored);
+      std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    throw WavError("it cannot be read: not a regular file");
+  auto file = std::make_unique<std::ifstream>(path, std::ios::binary);
+  if (!*file) throw WavError(std::string("it cannot be opened: ") + std::strerror(errno));
   return file;
 }
 
 }  // namespace
 
-WavReader::WavReader(const std::string& path)
-    : file_(open(path)),
-      header_(parse(file_)),
+WavReader::WavReader(const std::string& path) : WavReader(open(path)) {}
+
+WavReader::WavReader(std::unique_ptr<std::istream> file)
+    : file_(std::move(file)),
+      header_(parse(*file_)),
       mixes_as_16_bits_(header_.n_channels > 1 && bytes_per_sample(header_) <= 2 &&
                         ffmpeg_mixes(header_.n_channels, header_.channel_mask)),
       mono_weights_(downmix_weights(header_.n_channels, header_.channel_mask)) {
@@ -227,7 +238,7 @@ std::vector<float> WavReader::read(std::uint64_t n) {
   for (std::size_t done = 0; done < count;) {
     const std::size_t now = std::min(block, count - done);
     const auto part = std::span(bytes).first(now * header_.block_align);
-    read_at(file_, header_.data_offset + position_ * header_.block_align, part);
+    read_at(*file_, header_.data_offset + position_ * header_.block_align, part);
     decode(header_, part.data(),
            std::span(out).subspan(done * header_.n_channels, now * header_.n_channels));
     done += now;

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include <memory>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -33,21 +33,9 @@ std::string format(unsigned channels, unsigned bits) {
 
 std::string riff(const std::string& chunks) { return chunk("RIFF", "WAVE" + chunks); }
 
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& content)
-      : path_(std::filesystem::temp_directory_path() /
-              ("melspec_" + std::to_string(std::random_device{}()) + ".wav")) {
-    std::ofstream(path_, std::ios::binary) << content;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
+WavReader reader_of(const std::string& content) {
+  return WavReader(std::make_unique<std::istringstream>(content));
+}
 
 const std::string kStereo =
     riff(chunk("JUNK", "odd") + chunk("fmt ", format(2, 16)) +
@@ -55,8 +43,7 @@ const std::string kStereo =
                            little_endian(0x7FFF, 2) + little_endian(0x8000, 2)));
 
 void test_samples() {
-  const TemporaryFile file(kStereo);
-  WavReader reader(file.path());
+  WavReader reader = reader_of(kStereo);
   CHECK(reader.n_frames() == 2);
   CHECK(reader.header().sr == 8000 && reader.header().n_channels == 2);
   CHECK((reader.read(1) == std::vector<float>{0.5f, -0.5f}));
@@ -65,16 +52,16 @@ void test_samples() {
 }
 
 void test_24_bits() {
-  const TemporaryFile file(riff(chunk("fmt ", format(1, 24)) +
-                                chunk("data", little_endian(0x800000, 3) + little_endian(1, 3))));
-  CHECK((WavReader(file.path()).read(9) == std::vector<float>{-1.0f, 0x1p-23f}));
+  WavReader reader =
+      reader_of(riff(chunk("fmt ", format(1, 24)) +
+                     chunk("data", little_endian(0x800000, 3) + little_endian(1, 3))));
+  CHECK((reader.read(9) == std::vector<float>{-1.0f, 0x1p-23f}));
 }
 
 // Reads whatever the bytes are, or throws WavError; anything else is a defect.
 bool reads(const std::string& content) {
-  const TemporaryFile file(content);
   try {
-    WavReader reader(file.path());
+    WavReader reader = reader_of(content);
     const std::vector<float> all = reader.read(1 << 20);
     CHECK(all.size() == reader.n_frames() * reader.header().n_channels);
     return true;

@@ -1,9 +1,10 @@
-"""The native core: mel-spectrograms, Fourier transforms and WAV files.
+"""The native core: mel-spectrograms, statistics of timbre, Fourier transforms and WAV files.
 
 All computing runs without the GIL. Objects may be shared by threads: what is planned is constant,
 and a stream or a reader lets one thread in at a time.
 """
 
+from collections.abc import Sequence
 from os import PathLike
 from types import TracebackType
 from typing import Literal, Self, final
@@ -133,6 +134,28 @@ class MelSpectrogram:
             If `y` has another type, or more than one dimension.
         """
 
+    def transform_many(
+        self, ys: Sequence[NDArray[np.float32] | NDArray[np.int16]], *, n_threads: int
+    ) -> list[NDArray[np.float32]]:
+        """Compute all fragments of several signals with several threads.
+
+        Parameters
+        ----------
+        ys : sequence of ndarray of float32 or int16, shape (n_samples,) each
+        n_threads : int
+            At least 1; how many signals are worked on at the same time.
+
+        Returns
+        -------
+        list of ndarray
+            Of each signal what `transform` gives, to the last bit.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `transform`, of any of them; or if `n_threads` is below 1.
+        """
+
     def stream(self) -> Stream:
         """Start a signal that arrives in blocks."""
 
@@ -169,6 +192,155 @@ class Stream:
 
     def finish(self) -> NDArray[np.float32]:
         """End the signal and return what is left, shape ``(k, n_frames, n_mels)``.
+
+        Raises
+        ------
+        RuntimeError
+            If it was called before.
+        """
+
+@final
+class Timbre:
+    """Statistics of timbre of fragments of one shape, planned once.
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames in a fragment, at least ``2 * n_rates``.
+    n_mels : int
+        Mel bands, a multiple of 32.
+    n_rates : int
+        Groups of rates of modulation, at least 1.
+
+    Raises
+    ------
+    ValueError
+        If a value makes no sense.
+    """
+
+    def __init__(self, *, n_frames: int, n_mels: int, n_rates: int) -> None: ...
+    @property
+    def n_statistics(self) -> int:
+        """Statistics of a fragment: ``410 + 8 * n_rates``."""
+
+    def statistics(self, fragments: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute the statistics of fragments.
+
+        Parameters
+        ----------
+        fragments : ndarray of float32, shape (n, n_frames, n_mels)
+            In decibels, scaled to [-1, 1]. A strided array is copied.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_statistics)
+            Of 32 bands over time: mean, deviation, mean absolute change from frame to frame, 10th
+            and 90th percentile. Of 20 cepstra: mean, deviation, deviation of their change;
+            correlations of every two. Of 8 bands: logarithm of the modulation at each group of
+            rates.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `fragments` has another type or shape.
+        """
+
+@final
+class Extractor:
+    """Sound to fragments and their statistics of timbre, in one pass over the samples.
+
+    Parameters
+    ----------
+    spectrogram : MelSpectrogram
+        What the fragments are.
+    fine : MelSpectrogram or None
+        Of the same ``fragment_length``, its frames no longer, in decibels: what the statistics are
+        taken of; it is not kept. ``None``: they are taken of the fragments.
+    n_rates : int
+        Groups of rates of modulation, at least 1, at most half of the frames in a fragment.
+
+    Raises
+    ------
+    ValueError
+        If the two do not fit, or have no statistics (see `Timbre`).
+    """
+
+    def __init__(
+        self, *, spectrogram: MelSpectrogram, fine: MelSpectrogram | None, n_rates: int
+    ) -> None: ...
+    @property
+    def n_statistics(self) -> int:
+        """Statistics of a fragment: ``410 + 8 * n_rates``."""
+
+    def transform(
+        self, y: NDArray[np.float32] | NDArray[np.int16]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Compute all fragments of a signal and their statistics.
+
+        Parameters
+        ----------
+        y : ndarray of float32 or int16, shape (n_samples,)
+            As for `MelSpectrogram.transform`.
+
+        Returns
+        -------
+        fragments : ndarray of float32, shape (n, n_frames, n_mels)
+            Those that `MelSpectrogram.transform` gives.
+        statistics : ndarray of float32, shape (n, n_statistics)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `y` has another type, or more than one dimension.
+        """
+
+    def transform_many(
+        self, ys: Sequence[NDArray[np.float32] | NDArray[np.int16]], *, n_threads: int
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Compute several signals with several threads; see `MelSpectrogram.transform_many`."""
+
+    def stream(self) -> ExtractorStream:
+        """Start a signal that arrives in blocks."""
+
+@final
+class ExtractorStream:
+    """One signal that arrives in blocks; made by `Extractor.stream`.
+
+    What it returns, put together, equals `Extractor.transform` of the whole signal to the last bit,
+    however it is cut. Its memory does not grow.
+    """
+
+    @property
+    def n_samples(self) -> int:
+        """Samples pushed so far."""
+
+    def push(
+        self, y: NDArray[np.float32] | NDArray[np.int16]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Take the next samples, and return the fragments they complete and their statistics.
+
+        A fragment that is complete may wait for its fine frames, the last of which may need a few
+        samples of the next fragment.
+
+        Parameters
+        ----------
+        y : ndarray of float32 or int16, shape (n_samples,)
+
+        Returns
+        -------
+        fragments : ndarray of float32, shape (k, n_frames, n_mels)
+        statistics : ndarray of float32, shape (k, n_statistics)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `y` has another type, or more than one dimension.
+        RuntimeError
+            After `finish`.
+        """
+
+    def finish(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """End the signal and return what is left, as `push` does.
 
         Raises
         ------

@@ -17,12 +17,19 @@ Fragments = NDArray[np.float32]
 
 
 @functools.cache
-def plan(params: SpectrogramParams) -> _native.MelSpectrogram:
-    """Return the transform for these parameters; it is planned once and shared by threads."""
+def plan(params: SpectrogramParams, fragment_length: int | None = None) -> _native.MelSpectrogram:
+    """Return the transform for these parameters; it is planned once and shared by threads.
+
+    Parameters
+    ----------
+    params : SpectrogramParams
+    fragment_length : int, optional
+        Samples between the starts of two fragments, if they are those of another spectrogram.
+    """
     return _native.MelSpectrogram(
         frame_length=params.frame_length,
         hop_length=params.hop_length,
-        fragment_length=params.fragment_length,
+        fragment_length=fragment_length or params.fragment_length,
         n_frames=params.n_frames,
         n_bins=params.n_bins,
         bin_hz=params.bin_hz,

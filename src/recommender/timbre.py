@@ -6,43 +6,43 @@ features and support vector machines for music classification, 2005) and a modul
 (Pampalk, Rauber and Merkl, Content-based organization and visualization of music archives, 2002).
 """
 
-import itertools
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender import _native, spectrogram
 from recommender.parameters import SpectrogramParams
+from recommender.spectrogram import Fragments
 
 VERSION = 1
 """Features of different versions are never compared."""
 
-N_BANDS = 32
-N_CEPSTRA = 20
-N_MODULATED_BANDS = 8
 N_RATES = 8
 
-_MIN_LEVEL = 1e-2  # keeps the logarithm of a modulation that is not there finite
-_MIN_DEVIATION = 1e-3
+Statistics = NDArray[np.float32]
+"""Shape ``(n, n_statistics())``."""
 
 
 def fits(params: SpectrogramParams) -> bool:
     """Tell whether fragments made so have timbre statistics: decibels, enough frames and bands."""
-    divides = params.n_mels % N_BANDS == 0
+    divides = params.n_mels % 32 == 0
     return params.compression == "log" and divides and params.n_frames // 2 >= N_RATES
 
 
 def n_statistics() -> int:
     """Count the statistics of a fragment: 474."""
-    n_correlations = N_CEPSTRA * (N_CEPSTRA - 1) // 2
-    return 5 * N_BANDS + 3 * N_CEPSTRA + n_correlations + N_MODULATED_BANDS * N_RATES
+    return _plan(2 * N_RATES, 32).n_statistics
 
 
-def statistics(fragments: NDArray[np.float32]) -> NDArray[np.float32]:
+def statistics(fragments: Fragments) -> Statistics:
     """Compute the statistics of fragments.
 
     Parameters
     ----------
-    fragments : ndarray, shape (n, n_frames, n_mels)
+    fragments : ndarray of float32, shape (n, n_frames, n_mels)
         In decibels, scaled to [-1, 1], of a shape that `fits`.
 
     Returns
@@ -50,56 +50,89 @@ def statistics(fragments: NDArray[np.float32]) -> NDArray[np.float32]:
     ndarray of float32, shape (n, 474)
         Of 32 bands over time: mean, deviation, mean change from frame to frame, 10th and 90th
         percentile; of 20 cepstra: mean, deviation, deviation of their change, correlations;
-        logarithmic modulation of 8 bands at 8 rates, 1/8 Hz to half the frame rate, log-spaced.
+        logarithmic modulation of 8 bands at 8 rates, one period a fragment to half the frame rate,
+        log-spaced.
     """
-    bands = _pool(fragments, N_BANDS)
-    cepstra = fragments @ _dct(fragments.shape[2])
-    blocks = [
-        bands.mean(1),
-        bands.std(1),
-        np.abs(np.diff(bands, axis=1)).mean(1),
-        *np.quantile(bands, (0.1, 0.9), axis=1),
-        cepstra.mean(1),
-        cepstra.std(1),
-        np.diff(cepstra, axis=1).std(1),
-        _correlations(cepstra),
-        _modulation(_pool(fragments, N_MODULATED_BANDS)),
-    ]
-    return np.concatenate(blocks, axis=1).astype(np.float32)
+    return _plan(*fragments.shape[1:]).statistics(fragments)
 
 
-def _pool(fragments: NDArray[np.float32], n_bands: int) -> NDArray[np.float32]:
-    """Means of neighbouring mel bands, ``(n, n_frames, n_bands)``."""
-    n, n_frames, n_mels = fragments.shape
-    pooled = fragments.reshape(n, n_frames, n_bands, n_mels // n_bands).mean(3)
-    return np.asarray(pooled, np.float32)
+def fine_params(
+    params: SpectrogramParams, *, frame_length: int = 2_048, hop_length: int = 1_024
+) -> SpectrogramParams:
+    """Describe a finer spectrogram of the same fragments, to take statistics of.
+
+    Parameters
+    ----------
+    params : SpectrogramParams
+        The coarse one; sampling rate, bands and range are the same.
+    frame_length, hop_length : int
+        In samples; 46 and 23 ms at 44,100 Hz. Frames overlap under a Hann window.
+
+    Returns
+    -------
+    SpectrogramParams
+        In decibels; 344 frames for fragments of 8 s.
+    """
+    return dataclasses.replace(
+        params,
+        frame_duration_s=frame_length / params.sr,
+        hop_duration_s=hop_length / params.sr,
+        n_frames=params.fragment_length // hop_length,
+        window="hann",
+        compression="log",
+    )
 
 
-def _dct(n_mels: int) -> NDArray[np.float32]:
-    """First columns of the orthonormal discrete cosine transform (type 2)."""
-    band, order = np.arange(n_mels)[:, None], np.arange(N_CEPSTRA)[None, :]
-    basis = np.sqrt(2 / n_mels) * np.cos(np.pi * (band + 0.5) * order / n_mels)
-    basis[:, 0] /= np.sqrt(2)
-    return np.asarray(basis, np.float32)
+@functools.cache
+def extractor(params: SpectrogramParams, fine: SpectrogramParams | None) -> _native.Extractor:
+    """Return what computes fragments and their statistics; planned once and shared by threads.
+
+    Parameters
+    ----------
+    params : SpectrogramParams
+        Of the fragments.
+    fine : SpectrogramParams or None
+        Of the spectrogram that statistics are taken of, of the same fragments (see `fine_params`);
+        ``None``: of the fragments themselves.
+
+    Raises
+    ------
+    ValueError
+        If one of them does not fit (see `fits`), or `fine` has the longer frames.
+    """
+    plan = spectrogram.plan(params)
+    fine_plan = None if fine is None else spectrogram.plan(fine, params.fragment_length)
+    return _native.Extractor(spectrogram=plan, fine=fine_plan, n_rates=N_RATES)
 
 
-def _correlations(cepstra: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Correlations of every two cepstra over time; those of what hardly moves tend to 0."""
-    centred = cepstra - cepstra.mean(1, keepdims=True)
-    covariance = centred.transpose(0, 2, 1) @ centred / cepstra.shape[1]
-    deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)) + _MIN_DEVIATION
-    correlation = covariance / deviation[:, :, None] / deviation[:, None, :]
-    first, second = np.triu_indices(N_CEPSTRA, 1)
-    return np.asarray(correlation[:, first, second], np.float32)
+def stream(
+    blocks: Iterable[NDArray[np.int16]], params: SpectrogramParams, fine: SpectrogramParams | None
+) -> Iterator[tuple[Fragments, Statistics]]:
+    """Compute fragments and their statistics while samples arrive.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of int16
+        Mono samples at ``params.sr``, in blocks of any size.
+    params, fine
+        See `extractor`.
+
+    Yields
+    ------
+    fragments : ndarray of float32, shape (k, n_frames, n_mels)
+        Equal to `spectrogram.stream`, bit for bit, though not in the same portions; never none.
+    statistics : ndarray of float32, shape (k, 474)
+    """
+    state = extractor(params, fine).stream()
+    for block in blocks:
+        done = state.push(block)
+        if len(done[0]):
+            yield done
+    done = state.finish()
+    if len(done[0]):
+        yield done
 
 
-def _modulation(bands: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logarithm of each band's mean modulation at octave-like groups of rates, flattened."""
-    n_frames = bands.shape[1]
-    taper = np.hanning(n_frames)[:, None]
-    spectrum = np.abs(np.fft.rfft((bands - bands.mean(1, keepdims=True)) * taper, axis=1))
-    edges = np.geomspace(1, n_frames // 2 + 1, N_RATES + 1).round().astype(int)
-    edges = np.maximum(edges, 1 + np.arange(N_RATES + 1))  # no group is empty
-    rates = [spectrum[:, a:b].mean(1) for a, b in itertools.pairwise(edges)]
-    levels = np.log(_MIN_LEVEL + np.stack(rates, axis=2))
-    return np.asarray(levels.reshape(len(bands), -1), np.float32)
+@functools.cache
+def _plan(n_frames: int, n_mels: int) -> _native.Timbre:
+    return _native.Timbre(n_frames=n_frames, n_mels=n_mels, n_rates=N_RATES)

@@ -12,6 +12,7 @@
 namespace melspec {
 
 struct Kernels;
+class TransformPlan;
 
 // Kernels that this processor can run, the fastest first.
 std::span<const Kernels* const> supported_kernels();
@@ -57,12 +58,9 @@ class RealFft {
   const Kernels& kernels() const { return *kernels_; }
 
  private:
-  struct Plan;
-  static std::unique_ptr<const Plan> make_plan(std::size_t n);
-
   std::size_t n_;
   const Kernels* kernels_;
-  std::unique_ptr<const Plan> plan_;
+  std::unique_ptr<const TransformPlan> plan_;
 };
 
 }  // namespace melspec

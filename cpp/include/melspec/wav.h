@@ -3,7 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
+#include <istream>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -33,8 +34,9 @@ struct WavHeader {
 
 class WavReader {
  public:
-  // Throws WavError.
+  // Throw WavError.
   explicit WavReader(const std::string& path);
+  explicit WavReader(std::unique_ptr<std::istream> file);  // one that can seek
 
   const WavHeader& header() const { return header_; }
   std::uint64_t n_frames() const { return header_.data_size / header_.block_align; }
@@ -48,7 +50,7 @@ class WavReader {
   std::vector<float> read_mono(std::uint64_t n);
 
  private:
-  std::ifstream file_;
+  std::unique_ptr<std::istream> file_;
   WavHeader header_;
   bool mixes_as_16_bits_;
   std::vector<float> mono_weights_;
