@@ -19,6 +19,12 @@ def tone(
     return make(path, source, "-af", f"aformat=channel_layouts={layout}")
 
 
+def noise(path: Path, duration_s: float = 9.0, *options: str) -> Path:
+    """Write pink noise, no piece of which sounds like another; options are ffmpeg's."""
+    source = f"anoisesrc=color=pink:amplitude=0.4:seed=1:sample_rate=44100:duration={duration_s}"
+    return make(path, source, *options)
+
+
 def silence(path: Path, duration_s: float = 9.0) -> Path:
     """Write digital silence."""
     return make(path, f"anullsrc=channel_layout=mono:sample_rate=44100:duration={duration_s}")

@@ -139,8 +139,9 @@ def test_7_a_name_is_only_a_name(
     for path in (name, os.fsdecode(name), Path(os.fsdecode(name))):
         reader = _native.WavReader(path)
         np.testing.assert_array_equal(reader.read_mono(9_000), samples / 32_768)
-    for native_wav in (True, False):  # read here, and by ffmpeg
-        blocks = list(audio.blocks(Path(os.fsdecode(name)), native_wav=native_wav))
+    decoders: tuple[audio.Decoder | None, ...] = (None, "ffmpeg")
+    for decoder in decoders:
+        blocks = list(audio.blocks(Path(os.fsdecode(name)), decoder=decoder))
         np.testing.assert_array_equal(np.concatenate(blocks), samples)
     assert [os.fsencode(entry) for entry in tmp_path.iterdir()] == [
         os.fsencode(tmp_path / os.fsdecode(name))

@@ -6,11 +6,13 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from commands import COMMAND
+from recommender import audio
 
 ROOT = Path(__file__).parent.parent
 
@@ -76,14 +78,47 @@ def commands(document: Path) -> list[list[str]]:
     return [words[1:] for words in typed if words[0] == "recommender"]
 
 
+def join(path: Path, tracks: Sequence[Path]) -> Path:
+    """Write tracks after one another into one file, without any tags."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    inputs = [word for track in tracks for word in ("-i", f"file:{track}")]
+    chain = ("-filter_complex", f"concat=n={len(tracks)}:v=0:a=1", "-map_metadata", "-1")
+    command = [audio.ffmpeg_exe(), "-v", "error", "-nostdin", *inputs, *chain, f"file:{path}"]
+    subprocess.run(command, check=True)
+    return path
+
+
+def rip(path: Path, tracks: Sequence[Path]) -> None:
+    """Write an album into one file with a CUE sheet, as a ripper does."""
+    join(path, tracks)
+    lines = [f'TITLE "{path.stem}"', f'FILE "{path.stem}.wav" WAVE']
+    time_s = 0.0
+    for n, track in enumerate(tracks, start=1):
+        tags = audio.read_tags(track)
+        seconds, frames = divmod(round(75 * time_s), 75)
+        lines += [f"  TRACK {n:02} AUDIO"]
+        lines += [f'    PERFORMER "{tags.artist}"', f'    TITLE "{tags.title}"']
+        lines += [f"    INDEX 01 {seconds // 60:02}:{seconds % 60:02}:{frames:02}"]
+        time_s += tags.duration_s or 0.0
+    path.with_suffix(".cue").write_text("\n".join([*lines, ""]))
+
+
+def fill_home(demo: Path, music: Path) -> None:
+    """Lay out the demo's music as the README's listener has it."""
+    shutil.copytree(demo / "library", music / "library")
+    shutil.copytree(demo / "playlist", music / "evening")
+    styles = [sorted(style.iterdir()) for style in sorted((demo / "library").iterdir())]
+    rip(music / "albums/Sampler.flac", [tracks[0] for tracks in styles])
+    join(music / "mixes/late set.mp3", [track for tracks in styles for track in tracks[1:3]])
+
+
 def test_readme_commands_work(
     demo: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The listener of the README has the demo's music in ~/Music."""
     folder, _ = demo
     music = tmp_path / "Music"
-    shutil.copytree(folder / "library", music / "library")
-    shutil.copytree(folder / "playlist", music / "evening")
+    fill_home(folder, music)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("RECOMMENDER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NO_COLOR", "1")

@@ -2,9 +2,10 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from recommender import schema
 from recommender.audio import Tags
 from recommender.errors import LibraryError
-from recommender.library import File, Library, Pruned, home
+from recommender.library import WHOLE, File, Library, Pruned, Section, home
 
 FINGERPRINT = "0123456789abcdef"
 OTHER = "f" * 16
@@ -69,7 +70,7 @@ def test_two_fingerprints_never_meet(library: Library) -> None:
     library.remember(a_file("/m/a"), FINGERPRINT, values(2))
     assert library.tracks(OTHER) == []
     assert library.duration_s("a" * 64, OTHER) is None
-    assert not library.states(OTHER)[Path("/m/a")].analysed
+    assert library.states(OTHER)[Path("/m/a")].sections == {WHOLE: False}
     track_id = library.tracks(FINGERPRINT)[0].id
     with pytest.raises(LibraryError, match=r"no features of track 1.*scan"):
         list(library.features([track_id], OTHER))
@@ -122,7 +123,104 @@ def test_failures_are_kept_until_the_file_is_well(library: Library) -> None:
     library.remember(replace(a_file("/m/a"), warning="cut off"))
     assert library.failures() == []
     assert library.warnings() == [(Path("/m/a"), "cut off")]
-    assert library.states(FINGERPRINT)[Path("/m/a")].analysed  # its features had stayed
+    state = library.states(FINGERPRINT)[Path("/m/a")]
+    assert state.sections == {WHOLE: True}  # its features had stayed
+
+
+# Sections -----------------------------------------------------------------------------------------
+
+ONE = Section(number=1, start_s=0.0, end_s=60.0)
+TWO = Section(number=2, start_s=60.0, end_s=None)
+
+
+def a_section(path: str, section: Section, content: str, sheet: str | None = None) -> File:
+    return replace(
+        a_file(path, content), section=section, duration_s=60.0, file_s=120.0, sheet=sheet
+    )
+
+
+def test_a_file_may_hold_several_recordings(library: Library) -> None:
+    album = [a_section("/m/b", ONE, "1", "e" * 64), a_section("/m/b", TWO, "2", "e" * 64)]
+    library.remember_sections(list(zip(album, [values(1), values(2)], strict=True)), FINGERPRINT)
+    library.remember(a_file("/m/a"), FINGERPRINT, values(3))
+    tracks = library.tracks(FINGERPRINT)
+    assert [(t.path.name, t.start_s, t.end_s) for t in tracks] == [
+        ("a", None, None),
+        ("b", 0, 60),
+        ("b", 60, None),
+    ]
+    assert [t.n_fragments for t in tracks] == [3, 1, 2]
+    assert [t.path.name for t in library.tracks(FINGERPRINT, [Path("/m/b")])] == ["b", "b"]
+    state = library.states(FINGERPRINT)[Path("/m/b")]
+    assert state.sections == {ONE: True, TWO: True}
+    assert (state.file_s, state.sheet) == (120, "e" * 64)
+    assert (library.counts().n_tracks, library.counts().n_files) == (3, 2)
+
+
+def test_sections_are_replaced_together(library: Library) -> None:
+    parts = [a_section("/m/a", ONE, "1"), a_section("/m/a", TWO, "2")]
+    library.remember_sections([(part, values(1)) for part in parts], FINGERPRINT)
+    library.remember(a_file("/m/a", "0"), FINGERPRINT, values(3))
+    assert library.states(FINGERPRINT)[Path("/m/a")].sections == {WHOLE: True}
+    assert [t.n_fragments for t in library.tracks(FINGERPRINT)] == [3]
+    library.remember_sections([(part, None) for part in parts])  # their features had stayed
+    assert [t.n_fragments for t in library.tracks(FINGERPRINT)] == [1, 1]
+    with pytest.raises(LibraryError):
+        library.remember_sections([(parts[0], None), (parts[0], None)])
+    assert len(library.tracks(FINGERPRINT)) == 2  # wholly or not at all
+    library.record_failure(Path("/m/a"), "why")
+    assert library.tracks(FINGERPRINT) == []
+
+
+def test_prune_forgets_all_of_a_file(library: Library, tmp_path: Path) -> None:
+    parts = [a_section(f"{tmp_path}/a", ONE, "1"), a_section(f"{tmp_path}/a", TWO, "2")]
+    library.remember_sections([(part, values(1)) for part in parts], FINGERPRINT)
+    pruned = library.prune()
+    assert (pruned.files, pruned.n_tracks) == ((tmp_path / "a",), 2)
+    assert (library.counts().n_tracks, library.counts().n_files) == (0, 0)
+
+
+def test_what_is_too_long_is_not_listed(library: Library) -> None:
+    library.remember(replace(a_file("/m/a"), file_s=100.0), FINGERPRINT, values(1))
+    mix = [a_section("/m/b", ONE, "1"), a_section("/m/b", TWO, "2")]
+    tracks = [
+        replace(a_section("/m/c", ONE, "3", "e" * 64), file_s=1000.0),
+        replace(a_section("/m/c", TWO, "4", "e" * 64), file_s=1000.0),
+    ]
+    for files in (mix, tracks):
+        library.remember_sections([(file, values(1)) for file in files], FINGERPRINT)
+
+    def names(max_duration_s: float | None) -> str:
+        found = library.tracks(FINGERPRINT, max_duration_s=max_duration_s)
+        return "".join(track.path.name for track in found)
+
+    # A part counts as long as its whole file, a track of a sheet for itself.
+    assert names(None) == names(940) == "abbcc"
+    assert names(939) == "abbc"
+    assert names(119) == "ac"
+    assert names(60) == "c"
+    assert names(59) == ""
+
+
+def test_whole_recordings_replace_windows_and_never_the_reverse(library: Library) -> None:
+    library.remember(replace(a_file("/m/a"), duration_s=20.0), FINGERPRINT, values(1), fast=True)
+    assert library.counts().n_fast == {FINGERPRINT: 1, OTHER: 0}
+    assert library.duration_s("a" * 64, FINGERPRINT) is None
+    assert library.duration_s("a" * 64, FINGERPRINT, fast=True) == 20.0
+    assert library.states(FINGERPRINT)[Path("/m/a")].sections == {WHOLE: False}
+    assert library.states(FINGERPRINT, fast=True)[Path("/m/a")].sections == {WHOLE: True}
+    assert [track.fast for track in library.tracks(FINGERPRINT)] == [True]
+    library.remember(a_file("/m/a"), FINGERPRINT, values(3))
+    for _ in range(2):
+        (track,) = library.tracks(FINGERPRINT)
+        assert (track.fast, track.n_fragments, track.duration_s) == (False, 3, 20.5)
+        assert library.duration_s("a" * 64, FINGERPRINT) == 20.5
+        ((_, features),) = library.features([track.id], FINGERPRINT)
+        np.testing.assert_array_equal(features, values(3))
+        library.remember(
+            replace(a_file("/m/a"), duration_s=20.0), FINGERPRINT, values(1), fast=True
+        )
+    assert library.counts().n_fast == {FINGERPRINT: 0, OTHER: 0}
 
 
 def test_prune_forgets_what_is_gone_and_gives_space_back(library: Library, tmp_path: Path) -> None:
@@ -288,13 +386,82 @@ def test_migrating_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
         library.remember(a_file("/m/a"))
     later = (*schema.MIGRATIONS, ("ALTER TABLE files ADD COLUMN year INTEGER", "not SQL"))
     monkeypatch.setattr(schema, "MIGRATIONS", later)
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
     with pytest.raises(LibraryError, match="syntax error"):
         Library.open(tmp_path / "library.db")
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:1], later[1][:1]))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*later[:-1], later[-1][:1]))
     with Library.open(tmp_path / "library.db") as library:
-        assert schema.version(library._connection) == 2
+        assert schema.version(library._connection) == schema.VERSION
         assert [state.size for state in library.states(FINGERPRINT).values()] == [1000]
+
+
+def test_a_library_of_version_1_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are written with the statements of that version's own program."""
+    path = tmp_path / "library.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        patch.setattr(schema, "VERSION", 1)
+        schema.migrate(connection)
+    connection.execute("INSERT INTO fingerprints VALUES (1, ?, '{}')", (FINGERPRINT,))
+    for n, name in enumerate([b"/m/a", b"/m/\xff", b"/n/a"]):
+        connection.execute("INSERT INTO tracks VALUES (?, ?, ?)", (n, bytes([n] * 32), 20.5 + n))
+        connection.execute(
+            "INSERT INTO files VALUES (?, ?, 1000, 2000, 'Artist', NULL, 'Album', NULL, ?)",
+            (name, n, "cut off" if n else None),
+        )
+    connection.execute(
+        "INSERT INTO features VALUES (1, 1, 2, 7, ?)", (values(2).astype("<f2").tobytes(),)
+    )
+    connection.execute("INSERT INTO failures VALUES (?, 1, 2, 'why', '2026-01-01')", (b"/m/c",))
+    connection.close()
+
+    for _ in range(2):  # what is migrated stays so
+        with Library.open(path) as library:
+            (track,) = library.tracks(FINGERPRINT)
+            assert (track.path, track.content_hash) == (Path("/m/\udcff"), "01" * 32)
+            assert (track.start_s, track.end_s, track.fast) == (None, None, False)
+            assert (track.artist, track.title, track.album) == ("Artist", None, "Album")
+            ((_, features),) = library.features([track.id], FINGERPRINT)
+            np.testing.assert_array_equal(features, values(2))
+            states = library.states(FINGERPRINT)
+            assert [state.sections for _, state in sorted(states.items())] == [
+                {WHOLE: False},
+                {},
+                {WHOLE: True},
+                {WHOLE: False},
+            ]
+            state = states[Path("/m/\udcff")]
+            assert (state.size, state.mtime_ns, state.file_s) == (1000, 2000, 21.5)
+            assert (state.warning, state.sheet) == ("cut off", None)
+            assert [failure.path for failure in library.failures()] == [Path("/m/c")]
+            counts = library.counts()
+            assert (counts.n_tracks, counts.n_files, counts.n_warnings) == (3, 3, 2)
+            assert (counts.n_analysed, counts.n_fast) == ({FINGERPRINT: 1}, {FINGERPRINT: 0})
+
+
+def test_questions_of_a_scan_touch_no_large_rows(library: Library) -> None:
+    """Features are read by way of an index that has all that is asked for."""
+    plans: list[str] = []
+
+    def explain(sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        rows = library._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)
+        plans.extend(row[3] for row in rows)
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "_rows", explain)
+        library.states(FINGERPRINT)
+        library.duration_s("a" * 64, FINGERPRINT)
+        library.tracks(FINGERPRINT)
+        with pytest.raises(IndexError):  # there is no answer
+            library.counts()
+    touching = [plan for plan in plans if "features" in plan]
+    assert len(touching) == 4
+    for plan in touching:
+        assert "USING COVERING INDEX features_by_fingerprint" in plan
 
 
 def test_many_processes_may_begin_a_library_at_once(tmp_path: Path) -> None:

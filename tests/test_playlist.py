@@ -3,6 +3,7 @@ import io
 import os
 import tempfile
 import xml.etree.ElementTree as ET
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -334,6 +335,53 @@ def test_writes_what_other_players_expect(tmp_path: Path) -> None:
     track = "{*}trackList/{*}track/{*}"
     assert root.findtext(f"{track}location") == f"file://{tmp_path}/%C3%A9%201.mp3"
     assert root.findtext(f"{track}duration") == "2600"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A track that is a part of its file."""
+
+    path: Path
+    start_s: float | None
+    end_s: float | None
+    artist: str | None = None
+    title: str | None = None
+    duration_s: float | None = None
+
+
+def test_parts_of_files_have_options_for_vlc(tmp_path: Path) -> None:
+    image = touch(tmp_path / "a.flac")
+    parts = [Part(image, 0.0, 180.5), Part(image, 180.5, None), Part(image, None, None)]
+    playlist.write(tmp_path / "x.m3u8", parts, format="m3u8")
+    assert (tmp_path / "x.m3u8").read_text().splitlines() == [
+        "#EXTM3U",
+        "#EXTINF:-1,a",
+        "#EXTVLCOPT:start-time=0.000",
+        "#EXTVLCOPT:stop-time=180.500",
+        f"{image}",
+        "#EXTINF:-1,a",
+        "#EXTVLCOPT:start-time=180.500",
+        f"{image}",
+        "#EXTINF:-1,a",
+        f"{image}",
+    ]
+    playlist.write(tmp_path / "x.xspf", parts, format="xspf")
+    spaces = {"x": "http://xspf.org/ns/0/", "vlc": "http://www.videolan.org/vlc/playlist/ns/0/"}
+    tracks = ET.parse(tmp_path / "x.xspf").findall("x:trackList/x:track", spaces)
+    extensions = [track.find("x:extension", spaces) for track in tracks]
+    assert extensions[2] is None
+    for extension, options in zip(
+        extensions[:2],
+        [["start-time=0.000", "stop-time=180.500"], ["start-time=180.500"]],
+        strict=True,
+    ):
+        assert extension is not None
+        assert extension.get("application") == "http://www.videolan.org/vlc/playlist/0"
+        assert [e.text for e in extension.findall("vlc:option", spaces)] == options
+    playlist.write(tmp_path / "x.pls", parts, format="pls")
+    for suffix in (".m3u8", ".xspf", ".pls"):  # an entry is always the whole file
+        found = playlist.read(tmp_path / f"x{suffix}")
+        assert paths(found.entries) == [image] * 3
 
 
 def test_an_unfinished_playlist_leaves_the_old_one(

@@ -1,6 +1,7 @@
 """What a person sees: tables and bars on terminals of several widths, and what is said when."""
 
 import csv
+import dataclasses
 import fcntl
 import io
 import os
@@ -20,10 +21,12 @@ from rich.console import Console
 import sounds
 from commands import COMMAND, call, refused
 from recommender import plots
-from recommender.cli import console, rank
+from recommender.cli import console
+from recommender.cli import rows as table
 from recommender.ranking import Ranked
 
 FIELDS = ["rank", "path", "score", "artist", "title", "album", "n_fragments", "duration_s"]
+FIELDS += ["start_s", "end_s", "fast"]
 LONG = "가나다라마바사아자차카타파하 " * 4
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -115,6 +118,19 @@ def ranked(*scores: float) -> list[Ranked]:
     ]
 
 
+def test_parts_are_seen_however_long_names_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "_PIPE_WIDTH", 60)
+    whole, part, last = ranked(0.9, 0.8, 0.7)
+    path, title = Path(f"/music/{'long ' * 20}.mp3"), "long " * 20
+    part = dataclasses.replace(part, path=path, title=title, start_s=2400.0, end_s=3001.9)
+    last = dataclasses.replace(last, path=path, title=title, start_s=3595.0)
+    out = io.StringIO()
+    table.print_table([whole, part, last], out)
+    head, *lines = (line.split() for line in out.getvalue().splitlines())
+    assert head[-1] == "part"
+    assert [line[-1] for line in lines] == ["1.mp3", "40:00-50:01", "59:55-1:00:05"]
+
+
 @pytest.mark.parametrize(
     ("scores", "shown"),
     [
@@ -127,7 +143,7 @@ def test_scores_have_the_decimals_that_they_need(
     scores: tuple[float, ...], shown: list[str]
 ) -> None:
     out = io.StringIO()
-    rank._print_table(ranked(*scores), out)
+    table.print_table(ranked(*scores), out)
     assert [line.split()[1] for line in out.getvalue().splitlines()[1:]] == shown
 
 

@@ -13,6 +13,10 @@ class AudioDecodeError(RecommenderError):
     """A file could not be turned into sound."""
 
 
+class CueError(RecommenderError):
+    """A CUE sheet cannot be read, or is damaged."""
+
+
 class DatasetError(RecommenderError):
     """A spectrogram dataset is missing, damaged, or was made with other parameters."""
 

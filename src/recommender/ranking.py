@@ -12,14 +12,25 @@ import numpy as np
 
 from recommender.errors import ParameterError, ProfileError
 from recommender.library import Library, Track
-from recommender.profile import Features, Profile, part_of
+from recommender.profile import Features, Profile, TrackRef, part_of
 
 _BATCH = 2048  # fragments that are scored at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """A track's place in a ranking; `score` is a probability in [0, 1]."""
+    """A track's place in a ranking.
+
+    Attributes
+    ----------
+    score : float
+        A probability in [0, 1].
+    start_s, end_s : float or None
+        Where the track lies in its file; both ``None``: it is the whole file; the end ``None``: it
+        reaches to the file's end.
+    fast : bool
+        Whether it was analysed from a few windows only.
+    """
 
     rank: int
     path: Path
@@ -29,6 +40,9 @@ class Ranked:
     album: str | None
     duration_s: float
     n_fragments: int
+    start_s: float | None = None
+    end_s: float | None = None
+    fast: bool = False
 
 
 def rank(
@@ -42,6 +56,7 @@ def rank(
     share: float | None = None,
     min_score: float | None = None,
     max_per_artist: int | None = None,
+    max_duration_s: float | None = None,
     on_track: Callable[[int, int], None] | None = None,
 ) -> list[Ranked]:
     """Rank tracks by the mean score of their fragments, best first.
@@ -66,6 +81,8 @@ def rank(
         Keep tracks with at least this score, in [0, 1].
     max_per_artist : int, optional
         Keep at most so many of one artist; tracks without an artist's tag are not counted.
+    max_duration_s : float, optional
+        Leave out tracks of longer files; of a CUE sheet's tracks each counts by itself.
     on_track : callable, optional
         Called with (done, total).
 
@@ -77,17 +94,18 @@ def rank(
         If no candidate has features that fit the profile.
     """
     _check(top, share, min_score, max_per_artist)
-    tracks = library.tracks(profile.fingerprint, candidates)
+    tracks = library.tracks(profile.fingerprint, candidates, max_duration_s=max_duration_s)
     if not tracks:
         where = ", ".join(str(path) for path in candidates)
-        raise ProfileError(f"nothing to rank: {where} holds no track that could be analysed")
-    known = {track.content_hash for track in profile.disliked}
-    if not include_liked:
-        known |= {track.content_hash for track in profile.liked}
-    tracks = [t for t in tracks if t.content_hash not in known and not _matches(t.path, exclude)]
+        raise ProfileError(
+            f"nothing to rank: {where} holds no track that could be analysed"
+            + ("" if max_duration_s is None else " and is not too long")
+        )
+    known = profile.disliked if include_liked else profile.disliked + profile.liked
+    tracks = [t for t in _unknown(tracks, known) if not _matches(t.path, exclude)]
     n_candidates = len(tracks)
     scores = _score(profile, library, tracks, on_track)
-    order = sorted(range(n_candidates), key=lambda i: (-scores[i], tracks[i].path))
+    order = sorted(range(n_candidates), key=lambda i: -scores[i])  # ties stay as they are listed
     best: Iterable[tuple[Track, float]] = ((tracks[i], scores[i]) for i in order)
     if min_score is not None:
         best = ((track, score) for track, score in best if score >= min_score)
@@ -107,6 +125,9 @@ def rank(
             album=track.album,
             duration_s=track.duration_s,
             n_fragments=track.n_fragments,
+            start_s=track.start_s,
+            end_s=track.end_s,
+            fast=track.fast,
         )
         for place, (track, score) in enumerate(kept, 1)
     ]
@@ -123,6 +144,16 @@ def _check(
         raise ParameterError(f"--min-score must lie in 0 to 1, not {min_score}")
     if max_per_artist is not None and max_per_artist < 1:
         raise ParameterError(f"--max-per-artist must be at least 1, not {max_per_artist}")
+
+
+def _unknown(tracks: Iterable[Track], known: Sequence[TrackRef]) -> Iterator[Track]:
+    """Leave out known recordings, and all of a known file that is divided otherwise by now."""
+    hashes = {ref.content_hash for ref in known}
+    was_divided = {ref.path: ref.start_s is not None for ref in known}
+    for track in tracks:
+        is_section = track.start_s is not None or was_divided.get(str(track.path), False)
+        if track.content_hash not in hashes and not (is_section and str(track.path) in was_divided):
+            yield track
 
 
 def _matches(path: Path, patterns: Iterable[str]) -> bool:

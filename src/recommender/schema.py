@@ -50,6 +50,40 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             failed_at TEXT NOT NULL
         ) WITHOUT ROWID""",
     ),
+    (
+        # A file may have several rows: number 0 is the whole file, parts count from 1. Each part is
+        # a recording of its own. "sheet" is the hash of the CUE sheet beside the file, "file_s" the
+        # length of the file by which it was decided how to divide it.
+        """CREATE TABLE sections (
+            path BLOB NOT NULL,
+            number INTEGER NOT NULL,
+            start_s REAL,
+            end_s REAL,
+            track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            file_s REAL NOT NULL,
+            sheet BLOB,
+            artist TEXT,
+            title TEXT,
+            album TEXT,
+            genre TEXT,
+            warning TEXT,
+            PRIMARY KEY (path, number)
+        ) WITHOUT ROWID""",
+        """INSERT INTO sections
+            SELECT path, 0, NULL, NULL, track_id, size, mtime_ns, duration_s, NULL,
+                artist, title, album, genre, warning
+            FROM files JOIN tracks ON tracks.id = track_id""",
+        "DROP TABLE files",
+        "ALTER TABLE sections RENAME TO files",
+        "CREATE INDEX files_by_track ON files (track_id)",
+        # 1: of a few windows of the recording only.
+        "ALTER TABLE features ADD COLUMN fast INTEGER NOT NULL DEFAULT 0 CHECK (fast IN (0, 1))",
+        "DROP INDEX features_by_fingerprint",
+        """CREATE INDEX features_by_fingerprint
+            ON features (fingerprint_id, track_id, fast, n_fragments)""",
+    ),
 )
 """One tuple of statements for each version; entries are only ever added."""
 

@@ -5,7 +5,8 @@ only a recording that the library does not hold is decoded. Each result is writt
 there, so that an interrupted scan goes on where it stopped.
 """
 
-from recommender.analysis.scanning import Progress, ScanReport, scan
-from recommender.analysis.work import Extractor
+from recommender.analysis.listening import Extractor
+from recommender.analysis.records import Progress, ScanReport
+from recommender.analysis.scanning import scan
 
 __all__ = ["Extractor", "Progress", "ScanReport", "scan"]

@@ -28,6 +28,27 @@ Preprocessor = Annotated[
     typer.Option(metavar="FILE", help="Frozen network from `genre cut`, instead of the shipped."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for scripts.")]
+Fast = Annotated[
+    bool,
+    typer.Option(
+        "--fast", help="Listen to a few windows of 8 s of each new file, at most 10: less exact."
+    ),
+]
+MaxDuration = Annotated[
+    float | None,
+    typer.Option(
+        "--max-duration", min=0.1, metavar="MINUTES", help="Leave out longer files, such as mixes."
+    ),
+]
+Sections = Annotated[
+    float | None,
+    typer.Option(
+        "--sections",
+        min=0.1,
+        metavar="MINUTES",
+        help="Take longer files in parts of this length, each as a track.",
+    ),
+]
 Step = Callable[[int, int, str], None]
 
 N_JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -151,12 +172,16 @@ def analyse(
     jobs: int,
     what: str,
     *,
+    fast: bool = False,
+    max_duration: float | None = None,
+    sections: float | None = None,
     retry_failed: bool = False,
     quiet: bool = False,
 ) -> "ScanReport":
     """Bring the library up to date with these paths, with a progress bar and a list of problems.
 
-    If `quiet`, nothing is said where nothing was analysed and nothing failed.
+    `max_duration` and `sections` are in minutes. If `quiet`, nothing is said where nothing was
+    analysed and nothing failed.
     """
     from recommender.analysis import Progress, scan
 
@@ -173,17 +198,43 @@ def analyse(
             jobs=jobs,
             on_progress=on_progress,
             retry_failed=retry_failed,
+            fast=fast,
+            max_duration_s=in_seconds(max_duration),
+            section_s=in_seconds(sections),
         )
     known = report.n_unchanged + report.n_known
-    failed = report.n_seen - report.n_analysed - known
+    failed = report.n_seen - report.n_analysed - known - report.n_skipped
     if report.n_analysed or report.failures or not quiet:
         say(
             f"{counted(report.n_seen, 'file')}: {report.n_analysed} analysed, {known} known already"
             + (f", {failed} could not be used" if failed else "")
         )
     list_problems("These could not be used:", report.failures)
-    list_problems("These were used, but:", report.warnings, "yellow")
+    list_problems("Something is amiss with these:", report.warnings, "yellow")
+    if n := len(report.skipped):
+        what = counted(n, "file" if n == report.n_skipped else "track")
+        are, were = ("is", "was") if n == 1 else ("are", "were")
+        minutes = "1 minute" if max_duration == 1 else f"{max_duration:g} minutes"
+        say(f"{what} {are} longer than {minutes} and {were} left out")
     return report
+
+
+def in_seconds(minutes: float | None) -> float | None:
+    """Minutes in seconds; ``None`` stays."""
+    return None if minutes is None else 60.0 * minutes
+
+
+def span(start_s: float | None, end_s: float | None) -> str:
+    """Text such as "03:12-07:45" for a part of a file; of a whole file, nothing."""
+    if start_s is None:
+        return ""
+    return f"{_clock(start_s)}-{'end' if end_s is None else _clock(end_s)}"
+
+
+def _clock(time_s: float) -> str:
+    minutes, seconds = divmod(int(time_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes:02}:{seconds:02}"
 
 
 def _console() -> "Console":

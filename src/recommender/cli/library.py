@@ -7,10 +7,13 @@ import typer
 
 from recommender.cli.console import (
     N_JOBS,
+    Fast,
     Jobs,
     Json,
+    MaxDuration,
     Preprocessor,
     RecipeName,
+    Sections,
     analyse,
     answer_json,
     counted,
@@ -24,7 +27,14 @@ from recommender.cli.console import (
 app = typer.Typer(help="Analyse music ahead of time, and see what could not be used.")
 
 
-@app.command("scan", epilog="Example: recommender library scan ~/Music")
+_EXAMPLES = """Examples:
+
+recommender library scan ~/Music
+
+recommender library scan ~/Mixes --fast --sections 10 --max-duration 180"""
+
+
+@app.command("scan", epilog=_EXAMPLES)
 def scan(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Folders or files.")],
     recipe: Annotated[RecipeName, typer.Option(help="Whose features to compute.")] = "default",
@@ -32,10 +42,17 @@ def scan(
     retry: Annotated[
         bool, typer.Option("--retry", help="Try files again that failed and have not changed.")
     ] = False,
+    fast: Fast = False,
+    max_duration: MaxDuration = None,
+    sections: Sections = None,
     jobs: Jobs = N_JOBS,
     as_json: Json = False,
 ) -> None:
-    """Analyse music; a second run only looks, and an interrupted one goes on where it stopped."""
+    """Analyse music; a second run only looks, and an interrupted one goes on where it stopped.
+
+    A file with a CUE sheet beside it counts as the tracks that the sheet names. What was analysed
+    with --fast is analysed fully by a later run without it.
+    """
     from recommender import preprocessor as preprocessors
     from recommender.library import Library, home
 
@@ -43,7 +60,17 @@ def scan(
     with Library.open() as library:
         if preprocessor is not None:
             preprocessors.keep(preprocessor, network, home())
-        report = analyse(library, paths, network, jobs, "Analysing", retry_failed=retry)
+        report = analyse(
+            library,
+            paths,
+            network,
+            jobs,
+            "Analysing",
+            fast=fast,
+            max_duration=max_duration,
+            sections=sections,
+            retry_failed=retry,
+        )
     if as_json:
         answer_json(
             {
@@ -51,9 +78,11 @@ def scan(
                 "n_unchanged": report.n_unchanged,
                 "n_known": report.n_known,
                 "n_analysed": report.n_analysed,
+                "n_skipped": report.n_skipped,
                 "n_gone": report.n_gone,
                 "failures": [{"path": str(p), "reason": r} for p, r in report.failures],
                 "warnings": [{"path": str(p), "reason": r} for p, r in report.warnings],
+                "skipped": [{"path": str(p), "reason": r} for p, r in report.skipped],
             }
         )
     raise typer.Exit(1 if report.failures else 0)
@@ -80,7 +109,9 @@ def status(as_json: Json = False) -> None:
     for fingerprint, n in counts.n_analysed.items():
         recipe = recipes.get(fingerprint)
         whose = f"for recipe {recipe}" if recipe else "with another preprocessor"
-        typer.echo(f"{counted(n, 'track')} analysed {whose} ({fingerprint})")
+        n_fast = counts.n_fast[fingerprint]
+        fast = f", {n_fast} of them fast" if n_fast else ""
+        typer.echo(f"{counted(n, 'track')} analysed {whose} ({fingerprint}){fast}")
     typer.echo(f"{counts.n_bytes / 1e6:.1f} MB in {shown(home() / 'library.db')}")
 
 
@@ -98,7 +129,7 @@ def errors(as_json: Json = False) -> None:
         return
     for failure in failures:
         typer.echo(problem(failure.path, failure.reason))
-    list_problems("These were used, but:", warnings, "yellow")
+    list_problems("Something is amiss with these:", warnings, "yellow")
     if not failures:
         say("No file failed.")
 

@@ -1,6 +1,7 @@
 """``recommender profile``: job one."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,16 +9,21 @@ import typer
 
 from recommender.cli.console import (
     N_JOBS,
+    Fast,
     Jobs,
     Json,
+    MaxDuration,
     Preprocessor,
     RecipeName,
+    Sections,
     analyse,
     answer_json,
     counted,
+    in_seconds,
     progress,
     say,
     shown,
+    span,
 )
 from recommender.parameters import RECIPES
 
@@ -65,10 +71,16 @@ def build(
         int | None, typer.Option(min=1, metavar="N", help="Instead of the recipe's.")
     ] = None,
     preprocessor: Preprocessor = None,
+    fast: Fast = False,
+    max_duration: MaxDuration = None,
+    sections: Sections = None,
     jobs: Jobs = N_JOBS,
     as_json: Json = False,
 ) -> None:
-    """Listen to a playlist and learn what it likes; files that are new are analysed first."""
+    """Listen to a playlist and learn what it likes; files that are new are analysed first.
+
+    A file with a CUE sheet beside it counts as the tracks that the sheet names.
+    """
     from recommender import preprocessor as preprocessors
     from recommender import profile as profiles
     from recommender.errors import ProfileError
@@ -81,19 +93,24 @@ def build(
             chosen, training=dataclasses.replace(chosen.training, epochs=epochs)
         )
     network = preprocessors.load(preprocessor or chosen.name)
+    bring = functools.partial(
+        analyse, fast=fast, max_duration=max_duration, sections=sections, quiet=True
+    )
     liked, notes = profiles.find_liked(playlist)
     disliked, more_notes = profiles.find_liked(dislike or [])
     for note in notes + more_notes:
         say(f"Note: {shown(note)}")
     with Library.open() as catalogue:
         paths = [*liked, *disliked]
-        report = analyse(catalogue, paths, network, jobs, "Analysing the playlist", quiet=True)
+        report = bring(catalogue, paths, network, jobs, "Analysing the playlist")
         failed = bool(report.failures)
         if library:
-            what = "Analysing other music"
-            report = analyse(catalogue, library, network, jobs, what, quiet=True)
+            report = bring(catalogue, library, network, jobs, "Analysing other music")
             failed |= bool(report.failures)
-        tracks = catalogue.tracks(network.fingerprint, liked)
+        choose = functools.partial(
+            catalogue.tracks, network.fingerprint, max_duration_s=in_seconds(max_duration)
+        )
+        tracks = choose(liked)
         if not tracks:
             where = ", ".join(str(path) for path in playlist)
             raise ProfileError(
@@ -106,7 +123,7 @@ def build(
                 chosen,
                 network.fingerprint,
                 tracks,
-                disliked=catalogue.tracks(network.fingerprint, disliked) if disliked else [],
+                disliked=choose(disliked) if disliked else [],
                 on_epoch=lambda epoch: step(epoch.number, epoch.n_epochs, describe(epoch)),
             )
     if preprocessor is not None:
@@ -138,18 +155,18 @@ def show(name: Name, as_json: Json = False) -> None:
     """Show what a profile was made from, and how its training went."""
     path, profile = open_profile(name)
     summary = _summary(profile, path)
-    tracks = {
-        "tracks": [track.path for track in profile.liked],
-        "disliked_tracks": [track.path for track in profile.disliked],
-    }
+    tracks = {"tracks": profile.liked, "disliked_tracks": profile.disliked}
     if as_json:
-        answer_json({**summary, **tracks})
+        paths = {key: [track.path for track in some] for key, some in tracks.items()}
+        answer_json({**summary, **paths})
         return
     for key, value in summary.items():
         typer.echo(f"{key:18} {shown(value)}")
-    for key, paths in tracks.items():
-        if paths:
-            typer.echo("\n".join([key, *(f"  {shown(path)}" for path in paths)]))
+    for key, some in tracks.items():
+        names = [f"{shown(track.path)} {span(track.start_s, track.end_s)}" for track in some]
+        lines = [f"  {name.rstrip()}" for name in names]
+        if lines:
+            typer.echo("\n".join([key, *lines]))
 
 
 @app.command("delete")

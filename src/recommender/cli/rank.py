@@ -1,26 +1,29 @@
 """``recommender rank``: job two."""
 
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from recommender.cli.console import (
     N_JOBS,
+    Fast,
     Jobs,
     Json,
+    MaxDuration,
+    Sections,
     analyse,
     answer_json,
     check_folder,
     counted,
+    in_seconds,
     progress,
     say,
     shown,
 )
+from recommender.cli.rows import as_csv, as_row, plain_table, print_table
 
 if TYPE_CHECKING:
     from recommender.ranking import Ranked
@@ -33,12 +36,11 @@ recommender rank mine ~/Music --top 30
 
 recommender rank mine ~/Music --share 0.2 --max-per-artist 2 -o discover.m3u8
 
-recommender rank mine ~/Music --min-score 0.8 --exclude '*Christmas*' --format json"""
+recommender rank mine ~/Music --min-score 0.8 --exclude '*Christmas*' --format json
+
+recommender rank mine ~/Mixes --sections 10 --top 20"""
 
 _TABLE_ROWS = 20
-_PIPE_WIDTH = 240
-_CLOSE = 0.01  # between the best and the worst score: three decimals would hide the order
-_FIELDS = ("rank", "path", "score", "artist", "title", "album", "n_fragments", "duration_s")
 
 
 def rank(
@@ -65,6 +67,9 @@ def rank(
     include_liked: Annotated[
         bool, typer.Option("--include-liked", help="Rank the playlist's own tracks too.")
     ] = False,
+    fast: Fast = False,
+    max_duration: MaxDuration = None,
+    sections: Sections = None,
     output_format: Annotated[
         Format | None,
         typer.Option(
@@ -84,6 +89,9 @@ def rank(
     A score is the probability that a track's fragments belong to the playlist, if the playlist and
     the other music were equally frequent: 0.5 says nothing, towards 1 is liked. It is the mean over
     the track's fragments of 8 seconds.
+
+    A file with a CUE sheet beside it counts as the tracks that the sheet names. Playlists tell VLC
+    where a track begins and ends in its file; other players play the whole file.
     """
     from recommender import preprocessor as preprocessors
     from recommender import profile as profiles
@@ -103,7 +111,17 @@ def rank(
             f" {network.n_features}; build the profile again"
         )
     with Library.open() as catalogue:
-        report = analyse(catalogue, library, network, jobs, "Analysing", quiet=True)
+        report = analyse(
+            catalogue,
+            library,
+            network,
+            jobs,
+            "Analysing",
+            fast=fast,
+            max_duration=max_duration,
+            sections=sections,
+            quiet=True,
+        )
         if profiles.should_relearn(catalogue, profile):
             with progress("Learning anew") as step:
                 profile = profiles.rebuild(
@@ -123,6 +141,7 @@ def rank(
                 share=share,
                 min_score=min_score,
                 max_per_artist=max_per_artist,
+                max_duration_s=in_seconds(max_duration),
                 on_track=lambda done, total: step(done, total, ""),
             )
     if profile.negatives != "library":
@@ -172,20 +191,20 @@ def _write(
     if chosen in ("m3u8", "xspf"):
         playlist.write(output or sys.stdout.buffer, ranked, format=chosen, title=title)
     elif output is None and chosen == "json":
-        answer_json([_row(item) for item in ranked])
+        answer_json([as_row(item) for item in ranked])
     elif output is None and chosen == "csv":
-        sys.stdout.buffer.write(_csv(ranked))
+        sys.stdout.buffer.write(as_csv(ranked))
     elif output is None:
-        _print_table(ranked if all_rows else ranked[:_TABLE_ROWS], sys.stdout)
+        print_table(ranked if all_rows else ranked[:_TABLE_ROWS], sys.stdout)
         if not all_rows and len(ranked) > _TABLE_ROWS:
             say(f"… and {len(ranked) - _TABLE_ROWS} more: --top, --share or --min-score choose")
     else:
         import json
 
         contents = {
-            "json": lambda: json.dumps([_row(item) for item in ranked], indent=2).encode(),
-            "csv": lambda: _csv(ranked),
-            "table": lambda: _plain_table(ranked).encode(),
+            "json": lambda: json.dumps([as_row(item) for item in ranked], indent=2).encode(),
+            "csv": lambda: as_csv(ranked),
+            "table": lambda: plain_table(ranked).encode(),
         }
         try:
             write_atomically(output, contents[chosen]())
@@ -193,51 +212,3 @@ def _write(
             raise PlaylistError(f"{output}: cannot be written ({error.strerror})") from None
     if output is not None:
         say(f"{counted(len(ranked), 'track')} written to {shown(output)}")
-
-
-def _row(item: "Ranked") -> dict[str, object]:
-    row = {field: getattr(item, field) for field in _FIELDS}
-    return row | {
-        "path": str(item.path),
-        "score": round(item.score, 6),
-        "duration_s": round(item.duration_s, 3),
-    }
-
-
-def _csv(ranked: Sequence["Ranked"]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, _FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_row(item) for item in ranked)
-    return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _print_table(ranked: Sequence["Ranked"], file: TextIO) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    scores = [item.score for item in ranked]
-    n_decimals = 6 if len(scores) > 1 and max(scores) - min(scores) < _CLOSE else 3
-    table = Table(box=None, pad_edge=False)
-    for column in ("#", "score"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for column in ("artist", "title", "file"):
-        # Cells, not columns, are not to be wrapped: what is short of room shrinks these alone.
-        table.add_column(column, overflow="ellipsis")
-    for item in ranked:
-        texts = (item.artist or "", item.title or "", item.path.name)
-        table.add_row(
-            str(item.rank),
-            f"{item.score:.{n_decimals}f}",
-            *(Text(shown(text), no_wrap=True, overflow="ellipsis") for text in texts),
-        )
-    # A pipe or a file has no width to keep to.
-    width = None if file.isatty() else _PIPE_WIDTH
-    Console(file=file, markup=False, highlight=False, width=width).print(table)
-
-
-def _plain_table(ranked: Sequence["Ranked"]) -> str:
-    text = io.StringIO()
-    _print_table(ranked, text)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

@@ -7,15 +7,26 @@ back unchanged even when they are no valid text.
 
 from recommender.library.catalogue import Library, is_gone
 from recommender.library.database import home
-from recommender.library.records import Counts, Failure, File, FileState, Pruned, Track
+from recommender.library.records import (
+    WHOLE,
+    Counts,
+    Failure,
+    File,
+    FileState,
+    Pruned,
+    Section,
+    Track,
+)
 
 __all__ = [
+    "WHOLE",
     "Counts",
     "Failure",
     "File",
     "FileState",
     "Library",
     "Pruned",
+    "Section",
     "Track",
     "home",
     "is_gone",

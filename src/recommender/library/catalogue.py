@@ -1,148 +1,62 @@
 """Recordings, the files that hold them, and their features."""
 
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.errors import LibraryError
-from recommender.library.database import Database
-from recommender.library.records import Counts, Failure, File, FileState, Pruned, Track
+from recommender.library.queries import Queries, ranges
+from recommender.library.records import File, FileState, Pruned, Section
 
 
-class Library(Database):
+class Library(Queries):
     """The catalogue in its database.
 
     Use it from one thread, and as a context manager. Every method raises `LibraryError` if the
     database cannot be read or written; what was written before stays.
     """
 
-    # What there is --------------------------------------------------------------------------------
+    # What a scan needs ----------------------------------------------------------------------------
 
-    def tracks(self, fingerprint: str, under: Sequence[Path] = ()) -> list[Track]:
-        """List the recordings that have features of a fingerprint, each once, sorted by path.
+    def states(
+        self, fingerprint: str, under: Sequence[Path] = (), *, fast: bool = False
+    ) -> dict[Path, FileState]:
+        """Tell everything known of the files below folders, or of files, or of all.
 
         Parameters
         ----------
         fingerprint : str
         under : sequence of Path
-            Only files in these folders, and these files; by default all.
+        fast : bool
+            Whether features of a few windows will do.
         """
-        found: dict[bytes, tuple[Any, ...]] = {}
-        for low, high in _ranges(under):
-            rows = self._rows(
-                """SELECT files.path, tracks.id, tracks.content_hash, artist, title, album,
-                    duration_s, n_fragments
-                FROM files JOIN tracks ON tracks.id = files.track_id
-                JOIN features ON features.track_id = tracks.id
-                WHERE files.path >= ? AND files.path < ? AND features.fingerprint_id =
-                    (SELECT id FROM fingerprints WHERE fingerprint = ?)""",
-                (low, high, fingerprint),
-            )
-            found.update((row[0], row) for row in rows)
-        first: dict[int, Track] = {}
-        for path, id, content_hash, artist, title, album, duration_s, n_fragments in map(
-            found.__getitem__, sorted(found)
-        ):
-            if id not in first:
-                first[id] = Track(
-                    id=id,
-                    content_hash=content_hash.hex(),
-                    path=Path(os.fsdecode(path)),
-                    artist=artist,
-                    title=title,
-                    album=album,
-                    duration_s=duration_s,
-                    n_fragments=n_fragments,
-                )
-        return list(first.values())
-
-    def features(
-        self, track_ids: Iterable[int], fingerprint: str
-    ) -> Iterator[tuple[int, NDArray[np.float16]]]:
-        """Read features, one recording at a time, in the order of the ids.
-
-        Yields
-        ------
-        int, ndarray of float16, shape (n_fragments, n_features)
-            The array is read-only.
-
-        Raises
-        ------
-        LibraryError
-            If a recording has no features of this fingerprint.
-        """
-        for track_id in track_ids:
-            rows = self._rows(
-                """SELECT n_fragments, n_features, "values" FROM features
-                WHERE track_id = ? AND fingerprint_id =
-                    (SELECT id FROM fingerprints WHERE fingerprint = ?)""",
-                (track_id, fingerprint),
-            )
-            if not rows:
-                raise LibraryError(
-                    f"{self.path}: no features of track {track_id} (fingerprint {fingerprint});"
-                    " scan its folder again"
-                )
-            n_fragments, n_features, values = rows[0]
-            yield track_id, np.frombuffer(values, "<f2").reshape(n_fragments, n_features)
-
-    def failures(self) -> list[Failure]:
-        """List what could not be used, sorted by path."""
-        rows = self._rows("SELECT path, reason, failed_at FROM failures ORDER BY path")
-        return [
-            Failure(
-                path=Path(os.fsdecode(path)), reason=reason, failed_at=datetime.fromisoformat(at)
-            )
-            for path, reason, at in rows
-        ]
-
-    def warnings(self) -> list[tuple[Path, str]]:
-        """List files that could be used although something is wrong with them, sorted by path."""
-        rows = self._rows("SELECT path, warning FROM files WHERE warning NOT NULL ORDER BY path")
-        return [(Path(os.fsdecode(path)), warning) for path, warning in rows]
-
-    def counts(self) -> Counts:
-        """Count recordings, files, failures and bytes."""
-        n_tracks, n_files, n_failures, n_warnings, n_bytes = self._rows(
-            """SELECT (SELECT count(*) FROM tracks), (SELECT count(*) FROM files),
-                (SELECT count(*) FROM failures),
-                (SELECT count(*) FROM files WHERE warning NOT NULL),
-                (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size())"""
-        )[0]
-        analysed = self._rows(
-            """SELECT fingerprint, count(track_id) FROM fingerprints
-            LEFT JOIN features ON fingerprint_id = fingerprints.id GROUP BY fingerprint"""
-        )
-        return Counts(
-            n_tracks=n_tracks,
-            n_files=n_files,
-            n_failures=n_failures,
-            n_warnings=n_warnings,
-            n_analysed=dict(analysed),
-            n_bytes=n_bytes,
-        )
-
-    # What a scan needs ----------------------------------------------------------------------------
-
-    def states(self, fingerprint: str, under: Sequence[Path] = ()) -> dict[Path, FileState]:
-        """Tell everything known of the files below folders, or of files, or of all."""
         states: dict[Path, FileState] = {}
-        for low, high in _ranges(under):
+        for low, high in ranges(under):
             files = self._rows(
-                """SELECT path, size, mtime_ns, warning, EXISTS (
-                    SELECT 1 FROM features WHERE features.track_id = files.track_id AND
-                    fingerprint_id = (SELECT id FROM fingerprints WHERE fingerprint = ?))
-                FROM files WHERE path >= ? AND path < ?""",
-                (fingerprint, low, high),
+                """SELECT path, size, mtime_ns, file_s, sheet, warning, number, start_s, end_s,
+                    EXISTS (SELECT 1 FROM features INDEXED BY features_by_fingerprint
+                        WHERE features.track_id = files.track_id AND fast <= ? AND fingerprint_id =
+                        (SELECT id FROM fingerprints WHERE fingerprint = ?))
+                FROM files WHERE path >= ? AND path < ? ORDER BY path, number""",
+                (fast, fingerprint, low, high),
             )
-            for path, size, mtime_ns, warning, analysed in files:
-                states[Path(os.fsdecode(path))] = FileState(
-                    size=size, mtime_ns=mtime_ns, analysed=bool(analysed), warning=warning
+            for name, group in itertools.groupby(files, key=lambda row: row[0]):
+                rows = list(group)
+                size, mtime_ns, file_s, sheet, warning = rows[0][1:6]
+                states[Path(os.fsdecode(name))] = FileState(
+                    size=size,
+                    mtime_ns=mtime_ns,
+                    sections={
+                        Section(number=number, start_s=start_s, end_s=end_s): bool(analysed)
+                        for number, start_s, end_s, analysed in (row[6:] for row in rows)
+                    },
+                    file_s=file_s,
+                    sheet=sheet.hex() if sheet else None,
+                    warning=warning,
                 )
             failures = self._rows(
                 "SELECT path, size, mtime_ns, reason FROM failures WHERE path >= ? AND path < ?",
@@ -150,17 +64,23 @@ class Library(Database):
             )
             for path, size, mtime_ns, reason in failures:
                 states[Path(os.fsdecode(path))] = FileState(
-                    size=size, mtime_ns=mtime_ns, analysed=False, failure=reason
+                    size=size, mtime_ns=mtime_ns, failure=reason
                 )
         return states
 
-    def duration_s(self, content_hash: str, fingerprint: str) -> float | None:
-        """Return the length of a recording that has features of this fingerprint, else ``None``."""
+    def duration_s(
+        self, content_hash: str, fingerprint: str, *, fast: bool = False
+    ) -> float | None:
+        """Return the length of a recording that has features of this fingerprint, else ``None``.
+
+        If `fast`, features of a few windows will do.
+        """
         rows = self._rows(
-            """SELECT duration_s FROM tracks JOIN features ON track_id = tracks.id
+            """SELECT duration_s FROM tracks JOIN features INDEXED BY features_by_fingerprint
+                ON track_id = tracks.id
             JOIN fingerprints ON fingerprints.id = fingerprint_id
-            WHERE content_hash = ? AND fingerprint = ?""",
-            (bytes.fromhex(content_hash), fingerprint),
+            WHERE content_hash = ? AND fingerprint = ? AND fast <= ?""",
+            (bytes.fromhex(content_hash), fingerprint, fast),
         )
         return float(rows[0][0]) if rows else None
 
@@ -178,40 +98,71 @@ class Library(Database):
         file: File,
         fingerprint: str | None = None,
         features: NDArray[np.float16] | None = None,
+        *,
+        fast: bool = False,
     ) -> None:
-        """Write a file's row and, if given, the features of its recording, in one transaction.
+        """Write a file and, if given, the features of its recording; see `remember_sections`."""
+        self.remember_sections([(file, features)], fingerprint, fast=fast)
+
+    def remember_sections(
+        self,
+        sections: Sequence[tuple[File, NDArray[np.float16] | None]],
+        fingerprint: str | None = None,
+        *,
+        fast: bool = False,
+    ) -> None:
+        """Write all that is known of a file in one transaction, in place of what was.
 
         Parameters
         ----------
-        file : File
+        sections : sequence of (File, ndarray of float16 or None)
+            All of one file, at least one, each with features ``(n_fragments, n_features)`` if they
+            are new. Features that are there already stay, but for those of a few windows where
+            there are now those of the whole recording.
         fingerprint : str, optional
             Of the features; has been described.
-        features : ndarray of float16, shape (n_fragments, n_features), optional
-            Ignored where another process has written them already.
+        fast : bool
+            Whether these features are of a few windows only.
         """
-        path, content_hash = os.fsencode(file.path), bytes.fromhex(file.content_hash)
-        tags = (file.tags.artist, file.tags.title, file.tags.album, file.tags.genre, file.warning)
+        path = os.fsencode(sections[0][0].path)
         with self._transaction():
-            self._rows(
-                """INSERT INTO tracks (content_hash, duration_s) VALUES (?, ?)
-                ON CONFLICT DO NOTHING""",
-                (content_hash, file.duration_s),
-            )
-            ((track_id,),) = self._rows(
-                "SELECT id FROM tracks WHERE content_hash = ?", (content_hash,)
-            )
-            self._rows(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (path, track_id, file.size, file.mtime_ns, *map(_text, tags)),
-            )
-            if features is not None:
-                self._rows(
-                    """INSERT INTO features VALUES
-                    (?, (SELECT id FROM fingerprints WHERE fingerprint = ?), ?, ?, ?)
-                    ON CONFLICT DO NOTHING""",
-                    (track_id, fingerprint, *features.shape, features.astype("<f2").tobytes()),
-                )
+            self._rows("DELETE FROM files WHERE path = ?", (path,))
             self._rows("DELETE FROM failures WHERE path = ?", (path,))
+            for file, features in sections:
+                track_id = self._remember_track(file)
+                self._rows(
+                    f"INSERT INTO files VALUES ({', '.join('?' * 14)})",
+                    (path, *_row(file, track_id)),
+                )
+                if features is None:
+                    continue
+                self._rows(
+                    """INSERT INTO features
+                    VALUES (?, (SELECT id FROM fingerprints WHERE fingerprint = ?), ?, ?, ?, ?)
+                    ON CONFLICT (track_id, fingerprint_id) DO UPDATE SET
+                        n_fragments = excluded.n_fragments, "values" = excluded."values", fast = 0
+                        WHERE fast > excluded.fast""",
+                    (
+                        track_id,
+                        fingerprint,
+                        *features.shape,
+                        features.astype("<f2").tobytes(),
+                        fast,
+                    ),
+                )
+                if not fast:  # decoded from end to end: better than what the tags say
+                    self._rows(
+                        "UPDATE tracks SET duration_s = ? WHERE id = ?", (file.duration_s, track_id)
+                    )
+
+    def _remember_track(self, file: File) -> int:
+        content_hash = bytes.fromhex(file.content_hash)
+        self._rows(
+            "INSERT INTO tracks (content_hash, duration_s) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (content_hash, file.duration_s),
+        )
+        rows = self._rows("SELECT id FROM tracks WHERE content_hash = ?", (content_hash,))
+        return int(rows[0][0])
 
     def record_failure(
         self, path: Path, reason: str, *, size: int | None = None, mtime_ns: int | None = None
@@ -297,15 +248,20 @@ def is_gone(path: Path) -> bool:
     return False
 
 
-def _ranges(under: Sequence[Path]) -> Iterator[tuple[bytes, bytes]]:
-    """Half-open ranges of the bytes of paths: a file itself, and all that lies below a folder."""
-    if not under:
-        yield b"", b"\xff"  # absolute paths begin with a separator or a letter
-    for path in dict.fromkeys(under):
-        name = os.path.realpath(path)
-        yield os.fsencode(name), os.fsencode(name) + b"\0"
-        folder = os.fsencode(name.removesuffix(os.sep) + os.sep)
-        yield folder, folder[:-1] + bytes([folder[-1] + 1])
+def _row(file: File, track_id: int) -> tuple[object, ...]:
+    """Values of a row of `files` after its path."""
+    return (
+        file.section.number,
+        file.section.start_s,
+        file.section.end_s,
+        track_id,
+        file.size,
+        file.mtime_ns,
+        file.duration_s if file.file_s is None else file.file_s,
+        bytes.fromhex(file.sheet) if file.sheet else None,
+        *map(_text, (file.tags.artist, file.tags.title, file.tags.album, file.tags.genre)),
+        _text(file.warning),
+    )
 
 
 def _text(text: str | None) -> str | None:

@@ -3,7 +3,6 @@
 import os
 import re
 import unicodedata
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from recommender.errors import PlaylistError
+from recommender.playlist.parsing import decode, legacy, parse_m3u, parse_pls, parse_xspf
 
 Format = Literal["m3u", "m3u8", "xspf", "pls"]
 
@@ -20,26 +20,28 @@ FORMATS: dict[str, Format] = {".m3u": "m3u", ".m3u8": "m3u8", ".xspf": "xspf", "
 MAX_BYTES = 16 * 2**20
 """A longer file is no playlist."""
 
-_LINE_BREAK = re.compile(r"\r\n|\n|\r")  # not str.splitlines: names may hold U+2028 and the like
 _STREAM = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # one letter is a drive
 _FILE_URL = re.compile(
     r"file:(?://(?:localhost|(?P<drive>[a-z]:))?)?(?P<path>[/\\].*)", re.I | re.S
 )
 _DRIVE = re.compile(r"[a-zA-Z]:/")
-_EXTINF = re.compile(r"#EXTINF:\s*(-?\d+(?:\.\d+)?)?[^,]*,(.*)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One file of a playlist, and what the playlist says of it; ``None`` where it says nothing.
 
-    In M3U and PLS, artist and title share one line and are parted at the first " - ".
+    In M3U and PLS, artist and title share one line and are parted at the first " - ". A start and
+    an end within the file, in seconds, are what M3U and XSPF tell VLC in its options; ``None`` is
+    the file's own.
     """
 
     path: Path
     artist: str | None = None
     title: str | None = None
     duration_s: float | None = None
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +65,6 @@ class Playlist:
     skipped: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Item:
-    """An entry as written; the first location that exists counts."""
-
-    locations: tuple[str, ...]
-    artist: str | None
-    title: str | None
-    duration_s: float | None
-
-
 def read(path: Path) -> Playlist:
     """Read a playlist; its suffix tells the format.
 
@@ -90,9 +82,9 @@ def read(path: Path) -> Playlist:
         raise PlaylistError(f"{path}: not a playlist; known are {', '.join(FORMATS)}")
     content = _content(path)
     if format == "xspf":
-        title, items = _parse_xspf(path, content)
+        title, items = parse_xspf(path, content)
     else:
-        title, items = (_parse_pls if format == "pls" else _parse_m3u)(_decode(content))
+        title, items = (parse_pls if format == "pls" else parse_m3u)(decode(content))
     folder = str(Path(os.path.realpath(path)).parent)
     entries: list[Entry] = []
     missing: list[Entry] = []
@@ -110,6 +102,8 @@ def read(path: Path) -> Playlist:
             artist=item.artist,
             title=item.title,
             duration_s=item.duration_s,
+            start_s=item.start_s,
+            end_s=item.end_s,
         )
         if entry.path.suffix.lower() in FORMATS:
             skipped.append(str(entry.path))
@@ -133,145 +127,6 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _decode(content: bytes) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = content.decode("utf-16", errors="replace")
-    else:
-        # What is not UTF-8 may be cp1252, or file names that are just bytes: decided one by one.
-        text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="surrogateescape")
-    return text.replace("\0", "\ufffd")
-
-
-def _legacy(text: str) -> str:
-    """Read bytes that are not UTF-8 as cp1252, or as Latin-1 where that has holes."""
-    try:
-        text.encode()
-        return text
-    except UnicodeEncodeError:
-        raw = os.fsencode(text)
-    try:
-        return raw.decode("cp1252")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _parse_m3u(text: str) -> tuple[str | None, list[_Item]]:
-    playlist_title: str | None = None
-    artist: str | None = None
-    title: str | None = None
-    duration_s: float | None = None
-    items: list[_Item] = []
-    for line in _LINE_BREAK.split(text):
-        if match := _EXTINF.match(line):
-            duration_s = _seconds(match[1])
-            artist, title = _artist_and_title(match[2])
-        elif line.upper().startswith("#PLAYLIST:"):
-            playlist_title = _legacy(line[10:]).strip() or None
-        elif line.strip() and not line.startswith("#"):
-            items.append(
-                _Item(locations=(line,), artist=artist, title=title, duration_s=duration_s)
-            )
-            artist = title = duration_s = None
-    return playlist_title, items
-
-
-def _parse_pls(text: str) -> tuple[str | None, list[_Item]]:
-    values: dict[str, str] = {}
-    numbers: dict[int, str] = {}
-    for line in _LINE_BREAK.split(text):
-        key, equals, value = line.partition("=")
-        key = key.strip().lower()
-        if equals and value.strip():
-            values[key] = value
-            if match := re.fullmatch("file([0-9]{1,9})", key):
-                numbers[int(match[1])] = match[1]  # as written: File01 goes with Title01
-    items = []
-    for _, n in sorted(numbers.items()):
-        artist, title = _artist_and_title(values.get(f"title{n}", ""))
-        duration_s = _seconds(values.get(f"length{n}"))
-        location = values[f"file{n}"]
-        items.append(
-            _Item(locations=(location,), artist=artist, title=title, duration_s=duration_s)
-        )
-    return _legacy(values.get("x-gnome-title", "")).strip() or None, items
-
-
-class _XspfTarget:
-    """Collects the tracks while XML is parsed; no tree is built, no entity is ever defined."""
-
-    def __init__(self, path: Path) -> None:
-        self.title: str | None = None
-        self.items: list[_Item] = []
-        self._path = path
-        self._open: list[str] = []
-        self._text: list[str] = []
-        self._track: dict[str, list[str]] = {}
-
-    def doctype(self, *_: object) -> None:
-        raise PlaylistError(
-            f"{self._path}: has a document type declaration, which could make the reader open"
-            " other files; remove it"
-        )
-
-    def start(self, tag: str, _: dict[str, str]) -> None:
-        self._open.append(tag.rpartition("}")[2])
-        self._text.clear()
-
-    def data(self, text: str) -> None:
-        self._text.append(text)
-
-    def end(self, _: str) -> None:
-        text = "".join(self._text).strip()
-        match self._open:
-            case ["playlist", "title"]:
-                self.title = text or None
-            case ["playlist", "trackList", "track", name] if text:
-                self._track.setdefault(name, []).append(text.replace("\0", "\ufffd"))
-            case ["playlist", "trackList", "track"]:
-                self._finish_track()
-        self._open.pop()
-        self._text.clear()
-
-    def _finish_track(self) -> None:
-        values, self._track = self._track, {}
-        if "location" in values:
-            duration_ms = _seconds(values.get("duration", [None])[0])
-            self.items.append(
-                _Item(
-                    locations=tuple(values["location"]),
-                    artist=values.get("creator", [None])[0],
-                    title=values.get("title", [None])[0],
-                    duration_s=None if duration_ms is None else duration_ms / 1000,
-                )
-            )
-
-
-def _parse_xspf(path: Path, content: bytes) -> tuple[str | None, list[_Item]]:
-    target = _XspfTarget(path)
-    parser = ET.XMLParser(target=target)
-    try:
-        parser.feed(content)
-        parser.close()
-    except (ET.ParseError, ValueError, LookupError) as error:  # the last two: odd encodings
-        raise PlaylistError(f"{path}: not valid XML ({error}); save the playlist again") from error
-    return target.title, target.items
-
-
-def _artist_and_title(text: str) -> tuple[str | None, str | None]:
-    artist, dash, title = _legacy(text).strip().partition(" - ")
-    if not dash:
-        return None, artist or None
-    return artist.strip() or None, title.strip() or None
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        value = float(text) if text else -1.0
-    except ValueError:
-        return None
-    return value if 0 < value < float("inf") else None  # -1 and 0 stand for "unknown"
-
-
 def _candidates(folder: str, location: str, *, escaped: bool) -> Iterator[str]:
     """Absolute names that a location may mean, the likeliest first."""
     if match := _FILE_URL.match(location.strip()):
@@ -283,10 +138,10 @@ def _candidates(folder: str, location: str, *, escaped: bool) -> Iterator[str]:
     for form in forms:
         plain = os.fsdecode(unquote_to_bytes(os.fsencode(form))).replace("\0", "\ufffd")
         for name in (plain, form) if escaped else (form, plain):
-            for spelling in (name, _legacy(name), unicodedata.normalize("NFC", _legacy(name))):
+            for spelling in (name, legacy(name), unicodedata.normalize("NFC", legacy(name))):
                 yield os.path.join(folder, spelling)
-            yield os.path.join(folder, unicodedata.normalize("NFD", _legacy(name)))
-            slashed = _legacy(name).replace("\\", "/")
+            yield os.path.join(folder, unicodedata.normalize("NFD", legacy(name)))
+            slashed = legacy(name).replace("\\", "/")
             yield os.path.join(folder, slashed)
             if _DRIVE.match(slashed):
                 parts = slashed.split("/")[1:]

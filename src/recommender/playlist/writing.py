@@ -13,6 +13,7 @@ from recommender.files import write_atomically
 from recommender.playlist.reading import Format
 
 _XSPF = "http://xspf.org/ns/0/"
+_VLC = "http://www.videolan.org/vlc/playlist/"
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
 
 
@@ -35,6 +36,14 @@ class Listed(Protocol):
     def duration_s(self) -> float | None:
         """Seconds; ``None`` if unknown."""
 
+    @property
+    def start_s(self) -> float | None:
+        """Where it begins in its file, in seconds; ``None`` if it is the whole file."""
+
+    @property
+    def end_s(self) -> float | None:
+        """Where it ends; ``None`` if it reaches to the file's end."""
+
 
 def write(
     target: Path | BinaryIO,
@@ -48,12 +57,14 @@ def write(
 
     Text is UTF-8; file names keep their bytes. A name with line breaks, or with white space at
     its ends, does not fit a line of M3U or PLS and is written there as an absolute file:// URL.
+    Where a track is a part of its file, M3U and XSPF say so in options that VLC understands; other
+    players, and PLS, play the whole file.
 
     Parameters
     ----------
     target : Path or binary stream
     tracks : iterable of Listed
-        Entries, tracks of the library, or anything with the same four attributes; absolute paths.
+        Entries, tracks of the library, or anything with the same six attributes; absolute paths.
     format : {"m3u", "m3u8", "xspf", "pls"}
     title : str, optional
         Title of the playlist.
@@ -89,6 +100,11 @@ def _label(track: Listed) -> str:
     return f"{_one_line(track.artist)} - {title}" if track.artist else title
 
 
+def _vlc_options(track: Listed) -> list[str]:
+    times = {"start-time": track.start_s, "stop-time": track.end_s}
+    return [f"{name}={value:.3f}" for name, value in times.items() if value is not None]
+
+
 def _url(path: Path) -> str:
     return f"file://{quote(os.fsencode(path.as_posix()))}"
 
@@ -105,6 +121,7 @@ def _render_m3u(tracks: Iterable[Listed], title: str | None, start: Path | None)
     lines = ["#EXTM3U", *([f"#PLAYLIST:{title}"] if title else [])]
     for track in tracks:
         lines += [f"#EXTINF:{round(track.duration_s or -1)},{_label(track)}"]
+        lines += [f"#EXTVLCOPT:{option}" for option in _vlc_options(track)]
         lines += [_line(track.path, start)]
     return os.fsencode("\n".join([*lines, ""]))
 
@@ -132,5 +149,10 @@ def _render_xspf(tracks: Iterable[Listed], title: str | None, start: Path | None
             ET.SubElement(element, "creator").text = _one_line(track.artist)
         if track.duration_s is not None:
             ET.SubElement(element, "duration").text = str(round(1000 * track.duration_s))
+        if options := _vlc_options(track):
+            names = {"application": f"{_VLC}0", "xmlns:vlc": f"{_VLC}ns/0/"}
+            extension = ET.SubElement(element, "extension", names)
+            for option in options:
+                ET.SubElement(extension, "vlc:option").text = option
     ET.indent(playlist)
     return bytes(ET.tostring(playlist, encoding="utf-8", xml_declaration=True)) + b"\n"

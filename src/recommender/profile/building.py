@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recommender import playlist
+from recommender import audio, playlist
 from recommender.errors import PlaylistError, ProfileError
 from recommender.library import Library, Track
 from recommender.parameters import RECIPES, Recipe
@@ -25,7 +25,7 @@ MAX_OTHER_TRACKS = 4000
 
 
 def find_liked(sources: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Resolve folders, playlist files and tracks to folders and files of sound.
+    """Resolve folders, playlist files, CUE sheets and tracks to folders and files of sound.
 
     Returns
     -------
@@ -38,22 +38,30 @@ def find_liked(sources: Sequence[Path]) -> tuple[list[Path], list[str]]:
     ------
     PlaylistError
         If a source does not exist, or a playlist names nothing that does.
+    CueError
+        If a CUE sheet is damaged, or names nothing that lies beside it.
     """
     paths: list[Path] = []
     notes: list[str] = []
     for source in sources:
         if source.suffix.lower() in playlist.FORMATS and not source.is_dir():
             found = playlist.read(source)
-            paths += [entry.path for entry in found.entries]
+            for entry in found.entries:
+                paths += _music(entry.path)
             notes += [f"{source}: {entry.path} is gone" for entry in found.missing]
             notes += [
                 f"{source}: {url} is a stream or a playlist, not music" for url in found.skipped
             ]
         elif source.exists():
-            paths.append(source)
+            paths += _music(source)
         else:
             raise PlaylistError(f"{source}: there is no such folder, playlist or file")
     return paths, notes
+
+
+def _music(path: Path) -> list[Path]:
+    """Return a path as it is, or the files that a CUE sheet divides or lists."""
+    return audio.sheet_music(path) if path.suffix.lower() == ".cue" and path.is_file() else [path]
 
 
 def build(
@@ -153,8 +161,13 @@ def _recall(library: Library, profile: Profile) -> tuple[list[Track], list[Track
 def _features(
     library: Library, tracks: Sequence[Track], fingerprint: str
 ) -> list[tuple[TrackRef, Features]]:
-    by_id = {track.id: track for track in tracks}
-    return [
-        (TrackRef(content_hash=by_id[i].content_hash, path=str(by_id[i].path)), features)
-        for i, features in library.features(list(by_id), fingerprint)
-    ]
+    refs = {
+        track.id: TrackRef(
+            content_hash=track.content_hash,
+            path=str(track.path),
+            start_s=track.start_s,
+            end_s=track.end_s,
+        )
+        for track in tracks
+    }
+    return [(refs[i], features) for i, features in library.features(list(refs), fingerprint)]

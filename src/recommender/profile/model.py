@@ -18,10 +18,12 @@ Negatives = Literal["library", "library and shipped pool", "shipped pool"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrackRef:
-    """A track that a profile was trained on."""
+    """A track that a profile was trained on, and where it lies in its file if that holds more."""
 
     content_hash: str
     path: str
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
