@@ -16,7 +16,6 @@ ORDER = [
     "audio",
     "spectrogram",
     "timbre",
-    "timbre",
     "checkpoint",
     "dataset",
     "networks",

@@ -8,6 +8,7 @@ from peers import commands, scans
 from peers.contender import Contender
 from peers.contenders import CONTENDERS
 from peers.measuring import Seat, take_turns
+from peers.mel import WITH_TIMBRE
 from peers.rows import Row, Spread, row, spread
 
 PARALLEL, FAST = "all cores, a job a core", "one core, one job, --fast"
@@ -142,6 +143,11 @@ def goals(
         for name in ("bliss-audio", "Essentia", "librosa")
         if (ratio := _ratio(files, name, wall=True))
     ]
+    decoding = next((r.cpu_ms for r in files if r.name == "this project, decoding only"), None)
+    everything = next((r.cpu_ms for r in mel if r.name == WITH_TIMBRE), None)
+    if decoding and everything:
+        what = "both resolutions and timbre: CPU time over that of decoding"
+        found.append(_at_most(what, everything.median / decoding.median, 0.15))
     if ratio := _ratio(scan, PARALLEL, wall=True):
         what = "analysis: tracks a second on all cores over those on one"
         found.append(_at_least(what, 1 / ratio, 1.9))

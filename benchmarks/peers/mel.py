@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from peers import compiled
 from peers.contender import Contender, Prepare
-from recommender import spectrogram
+from recommender import spectrogram, timbre
 from recommender.parameters import DEFAULT
 
+WITH_TIMBRE = "this project, 16-bit, with a finer resolution and timbre"
 PARAMS = DEFAULT.spectrogram
 N = PARAMS.frame_length
 _BATCH = 64  # frames at a time, where that is free to choose: what is computed stays in cache
@@ -54,6 +55,18 @@ def ours_int16() -> Prepare:
         y = np.load(path)
         spectrogram.transform(y[: 16 * N], PARAMS)
         return lambda: spectrogram.transform(y, PARAMS)
+
+    return prepare
+
+
+def ours_with_timbre() -> Prepare:
+    """Fragments, a finer spectrogram beside them and its statistics of timbre, in one pass."""
+    extractor = timbre.extractor(PARAMS, timbre.fine_params(PARAMS))
+
+    def prepare(path: Path) -> Callable[[], object]:
+        y = np.load(path)
+        extractor.transform(y[: 16 * N])
+        return lambda: extractor.transform(y)
 
     return prepare
 
@@ -213,6 +226,12 @@ def _by_frame(mel: compiled.MelByFrame) -> Prepare:
 CONTENDERS = (
     Contender(name="this project", group="mel", setup=ours, packages=("recommender",)),
     Contender(name="this project, 16-bit", group="mel", setup=ours_int16),
+    Contender(
+        name=WITH_TIMBRE,
+        group="mel",
+        setup=ours_with_timbre,
+        note="a second spectrogram of 2,048 samples, 1,024 apart, and 474 statistics of it",
+    ),
     Contender(name="SciPy FFT + matrix", group="mel", setup=scipy_matrix, packages=("scipy",)),
     Contender(
         name="audioFlux",
