@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from recommender import audio, spectrogram
 from recommender.analysis import Progress, ScanReport, scan
+from recommender.audio import libav
 from recommender.errors import LibraryError, ParameterError, RecommenderError
 from recommender.library import Library
 from recommender.parameters import SpectrogramParams
@@ -333,10 +334,25 @@ def test_without_ffmpeg_no_file_is_to_blame(
     scan(library, [music / "a.wav"], BandMeans(), jobs=1)
     audio.ffmpeg_exe.cache_clear()
     monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(libav, "is_available", lambda: False)
     with pytest.raises(RecommenderError, match="there is no ffmpeg; install it"):
         scan(library, [music], BandMeans(), jobs=2)
     assert library.failures() == []
     assert figures(scan(library, [music / "a.wav"], BandMeans(), jobs=1)) == (1, 1, 0, 0)
+
+
+def test_what_needs_ffmpeg_fails_alone_where_there_is_none(
+    library: Library, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio.ffmpeg_exe.cache_clear()
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    report = scan(library, [music], BandMeans(), jobs=2)
+    assert report.n_analysed == 2
+    ((path, reason),) = report.failures
+    assert "\udcff" in path.name  # PyAV takes no such name
+    assert reason.startswith("there is no ffmpeg; install it")
+    monkeypatch.undo()
+    assert scan(library, [music], BandMeans(), jobs=2, retry_failed=True).failures == ()
 
 
 def test_a_file_that_vanishes_meanwhile(

@@ -266,6 +266,17 @@ def test_says_what_is_wrong_with_a_file(tmp_path: Path, function: object, name: 
         function(path)
 
 
+def test_text_and_noise_are_no_music(tmp_path: Path) -> None:
+    text, noise = tmp_path / "text.ogg", tmp_path / "noise.mp3"
+    text.write_text("hello\n")
+    noise.write_bytes(np.random.default_rng(0).bytes(100_000))
+    for path in (text, noise):
+        with pytest.raises(AudioDecodeError, match=r"not an audio file .* misnamed\?$"):
+            read(path)
+    with pytest.raises(AudioDecodeError, match=r"not an audio file .* misnamed\?$"):
+        audio.content_hash(text)
+
+
 def test_says_that_a_film_is_silent(tmp_path: Path) -> None:
     path = sounds.film(tmp_path / "a.mp4")
     with pytest.raises(AudioDecodeError, match=r"a\.mp4: holds no sound"):

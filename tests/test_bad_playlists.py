@@ -29,6 +29,55 @@ def music(tmp_path: Path, home: Path) -> Path:
 # Playlists ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("suffix", ["m3u8", "xspf"])
+def test_a_playlist_of_parts_means_these_parts(music: Path, tmp_path: Path, suffix: str) -> None:
+    mix, playlist = sounds.tone(music / "others/mix.wav", 100), tmp_path / f"best.{suffix}"
+    halves, thirds = ("--sections", 0.8), ("--sections", 0.5)
+    assert call(*BUILD, music / "liked", "--library", music, *thirds, *QUICK).code == 0
+    assert call("rank", "mine", mix, *thirds, "--top", 1, "-o", playlist).code == 0
+    best = call("rank", "mine", mix, *thirds, "--top", 1, "--json").json[0]
+
+    answer = call(*BUILD, playlist, "--library", music, *thirds, *QUICK)
+    assert answer.json["n_liked"] == 1
+    assert "Note: " not in answer.err.replace("Note: there is little other music", "")
+    liked = call("rank", "mine", mix, *thirds, "--json").json
+    assert best["start_s"] not in {row["start_s"] for row in liked}
+    assert len(liked) == 2
+    others = ("--library", music / "others", "--dislike", playlist)
+    answer = call(*BUILD, music / "liked/0.wav", *others, *thirds, *QUICK)
+    assert (answer.json["n_liked"], answer.json["n_disliked"]) == (1, 1)
+
+    for words, n_liked in [(halves, 2), ((), 1)]:  # divided otherwise, and not at all
+        answer = call(*BUILD, playlist, *words, *QUICK)
+        assert (answer.code, answer.json["n_liked"]) == (0, n_liked)
+        assert f"Note: {mix}: is not divided as the playlist has it, so all of it" in answer.err
+
+
+def test_what_overlaps_a_liked_part_is_not_recommended(music: Path) -> None:
+    mix, playlist = sounds.tone(music / "others/mix.wav", 100), music / "best.m3u8"
+    playlist.write_text(f"#EXTVLCOPT:start-time=30\n#EXTVLCOPT:stop-time=60\n{mix}\n")
+    words = ("--sections", 0.5, *QUICK)
+    assert call(*BUILD, playlist, "--library", music, *words).json["n_liked"] == 1
+    for minutes, starts_s in [(0.5, {0, 60}), (0.3, {0, 18, 54, 72, 90}), (0.8, {48}), (9, set())]:
+        rows = call("rank", "mine", mix, "--sections", minutes, "--json").json
+        assert {row["start_s"] for row in rows} == starts_s
+
+
+def test_parts_and_the_whole_are_counted_once(music: Path) -> None:
+    sounds.tone(music / "mix.wav", 100)
+    lines = ["#EXTVLCOPT:stop-time=30.0004", "mix.wav", "liked/1.wav", "mix.wav"]
+    (music / "best.m3u").write_text("\n".join(lines))
+    answer = call(*BUILD, music / "best.m3u", "--sections", 0.5, *QUICK)
+    assert (answer.code, answer.json["n_liked"]) == (0, 4)
+    shown = call("profile", "show", "mine").out.splitlines()
+    assert [line.strip().removeprefix(f"{music}/") for line in shown[-4:]] == [
+        "liked/1.wav",
+        "mix.wav 00:00-00:30",
+        "mix.wav 00:30-01:00",
+        "mix.wav 01:00-end",
+    ]
+
+
 def test_files_of_a_playlist_that_are_gone_are_named_and_the_rest_counts(music: Path) -> None:
     playlist = music / "best.m3u8"
     playlist.write_text("liked/0.wav\nliked/gone.wav\nliked/1.wav\nhttp://radio.example/live\n")

@@ -91,6 +91,20 @@ def test_rows_of_a_ranking_are_the_tracks(music: Path) -> None:
 
 
 @pytest.mark.usefixtures("mine")
+def test_a_track_that_a_sheet_has_end_beyond_the_file_ends_with_it(tmp_path: Path) -> None:
+    disc = image(tmp_path / "disc.flac", (2000, 2500))
+    sheet = disc.with_suffix(".cue")
+    lines = [sheet.read_text("utf-16"), "  TRACK 03 AUDIO", "    INDEX 01 05:00:00"]
+    sheet.write_text("\n".join(lines))
+    first, second = (call("rank", "mine", disc) for _ in range(2))
+    parts = {line.split()[-1] for line in first.out.splitlines()[1:]}
+    assert parts == {"00:00-00:12", "00:12-00:24"}
+    # What is amiss is told when the file is analysed, and not whenever it is ranked.
+    assert f"{disc}: disc.cue: 1 track too short, or beyond the file's end" in first.err
+    assert (second.out, "amiss" in second.err) == (first.out, False)
+
+
+@pytest.mark.usefixtures("mine")
 def test_liked_tracks_of_an_image_are_left_out(music: Path) -> None:
     rows = call("rank", "mine", music, "--json").json
     assert {Path(row["path"]).name for row in rows} == {"disc.flac", "mix.mp3", "single.wav"}

@@ -379,9 +379,46 @@ def test_parts_of_files_have_options_for_vlc(tmp_path: Path) -> None:
         assert extension.get("application") == "http://www.videolan.org/vlc/playlist/0"
         assert [e.text for e in extension.findall("vlc:option", spaces)] == options
     playlist.write(tmp_path / "x.pls", parts, format="pls")
-    for suffix in (".m3u8", ".xspf", ".pls"):  # an entry is always the whole file
+    for suffix in (".m3u8", ".xspf", ".pls"):
         found = playlist.read(tmp_path / f"x{suffix}")
         assert paths(found.entries) == [image] * 3
+        times = [(entry.start_s, entry.end_s) for entry in found.entries]
+        whole: tuple[float | None, float | None] = (None, None)
+        if suffix == ".pls":  # which has no words for it
+            assert times == [whole] * 3
+        else:  # a start of 0 is the file's own
+            assert times == [(None, 180.5), (180.5, None), whole]
+
+
+@pytest.mark.parametrize(
+    ("options", "times"),
+    [
+        (["start-time=1.5", "stop-time=9"], (1.5, 9)),
+        ([":START-TIME=1", " stop-time=9 "], (None, 9)),
+        ([":start-time=1", "start-time=2", "network-caching=1000"], (2, None)),
+        (["start-time=", "stop-time"], (None, None)),
+        (["start-time=soon", "stop-time=-1"], (None, None)),
+        (["start-time=nan", "stop-time=inf"], (None, None)),
+        (["start-time=\udcff"], (None, None)),
+    ],
+)
+def test_options_for_vlc_that_make_sense_are_times(
+    tmp_path: Path, options: list[str], times: tuple[float | None, float | None]
+) -> None:
+    a, b = touch(tmp_path / "a.mp3"), touch(tmp_path / "b.mp3")
+    lines = [*(f"#extvlcopt:{option}" for option in options), "a.mp3", "b.mp3"]
+    path = write_bytes(tmp_path / "x.m3u", os.fsencode("\n".join(lines)))
+    assert playlist.read(path).entries == (
+        Entry(path=a, start_s=times[0], end_s=times[1]),
+        Entry(path=b),
+    )
+    texts = "".join(f"<o:option>{option}</o:option>" for option in options)
+    track = f"<track><location>a.mp3</location><extension>{texts}</extension></track>"
+    other = "<track><location>b.mp3</location></track>"
+    content = f"<playlist xmlns:o='x'><trackList>{track}{other}</trackList></playlist>"
+    path = write_bytes(tmp_path / "x.xspf", content.encode("utf-8", "replace"))
+    entries = playlist.read(path).entries
+    assert [(entry.start_s, entry.end_s) for entry in entries] == [times, (None, None)]
 
 
 def test_an_unfinished_playlist_leaves_the_old_one(

@@ -434,8 +434,12 @@ def test_playlists_folders_and_files_are_resolved(tmp_path: Path) -> None:
     lines = ["a.mp3", "gone.mp3", "http://radio.example/stream"]
     (tmp_path / "list.m3u8").write_text("\n".join(lines))
     sources = [tmp_path / "folder.m3u", tmp_path / "list.m3u8", tmp_path / "a.mp3"]
-    paths, notes = profile.find_liked(sources)
-    assert paths == [tmp_path / "folder.m3u", tmp_path / "a.mp3", tmp_path / "a.mp3"]
+    entries, notes = profile.find_liked(sources)
+    assert [entry.path for entry in entries] == [
+        tmp_path / "folder.m3u",
+        tmp_path / "a.mp3",
+        tmp_path / "a.mp3",
+    ]
     assert len(notes) == 2
     assert "gone.mp3 is gone" in notes[0]
     assert "http://radio.example/stream is a stream" in notes[1]

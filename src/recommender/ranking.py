@@ -147,13 +147,28 @@ def _check(
 
 
 def _unknown(tracks: Iterable[Track], known: Sequence[TrackRef]) -> Iterator[Track]:
-    """Leave out known recordings, and all of a known file that is divided otherwise by now."""
+    """Leave out known recordings, also where their file is divided otherwise by now."""
     hashes = {ref.content_hash for ref in known}
-    was_divided = {ref.path: ref.start_s is not None for ref in known}
+    refs: dict[str, list[TrackRef]] = {}
+    for ref in known:
+        refs.setdefault(ref.path, []).append(ref)
     for track in tracks:
-        is_section = track.start_s is not None or was_divided.get(str(track.path), False)
-        if track.content_hash not in hashes and not (is_section and str(track.path) in was_divided):
+        there = refs.get(str(track.path), [])
+        if track.content_hash not in hashes and not any(_overlap(track, ref) for ref in there):
             yield track
+
+
+def _overlap(track: Track, ref: TrackRef) -> bool:
+    """Tell whether half of a track lies in what was known of its file, or half of that in it."""
+    if track.start_s is None and ref.start_s is None:
+        return False  # another recording took the file's place
+    starts_s = (track.start_s or 0.0, ref.start_s or 0.0)
+    ends_s = (
+        starts_s[0] + track.duration_s if track.end_s is None else track.end_s,
+        math.inf if ref.end_s is None else ref.end_s,
+    )
+    shorter_s = min(end_s - start_s for start_s, end_s in zip(starts_s, ends_s, strict=True))
+    return min(ends_s) - max(starts_s) >= 0.5 * shorter_s - 1e-3
 
 
 def _matches(path: Path, patterns: Iterable[str]) -> bool:

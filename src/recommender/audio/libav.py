@@ -30,8 +30,8 @@ class RefusedError(DecoderError):
     """The worker is well, but libav says no to this file."""
 
 
-class FormatChangedError(DecoderError):
-    """The stream goes on with other channels or another rate, which the worker does not follow."""
+class GaveUpError(DecoderError):
+    """What follows is more than the worker can do: another format, or damage of some kinds."""
 
 
 @functools.cache
@@ -55,8 +55,8 @@ def blocks(path: Path, sr: int) -> Generator[NDArray[np.int16], None, None]:
     with _worker() as child:
         started_s = child.waited_s
         for kind, content in _ask(child, path, {"what": "blocks", "sr": sr}):
-            if kind == b"C":
-                raise FormatChangedError
+            if kind == b"G":
+                raise GaveUpError
             block = content.view("<i2")
             n_samples += block.size
             yield block
@@ -113,7 +113,7 @@ def _take() -> Child:
     with _lock:
         while _idle:
             child = _idle.pop()
-            if child.is_alive():
+            if child.is_alive():  # those of the process that this one was forked from are not
                 return child
             child.kill()
     child = Child([sys.executable, "-P", str(_WORKER)], stdin=subprocess.PIPE)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.audio.supervision import Child, DecoderError, check_pace, hashing_limit_s
-from recommender.errors import RecommenderError
 
 _BLOCK_SAMPLES = 352_800
 _STAND_IN = "\0"  # no file is called so
@@ -26,7 +25,7 @@ def ffmpeg_exe() -> str:
 
     Raises
     ------
-    RecommenderError
+    DecoderError
         If there is neither.
     """
     found = shutil.which("ffmpeg")
@@ -35,7 +34,7 @@ def ffmpeg_exe() -> str:
             # Where IMAGEIO_FFMPEG_EXE is set, that is answered unchecked.
             found = shutil.which(imageio_ffmpeg.get_ffmpeg_exe())
     if found is None:
-        raise RecommenderError("there is no ffmpeg; install it, or the package imageio-ffmpeg")
+        raise DecoderError("there is no ffmpeg; install it, or the package imageio-ffmpeg")
     return found
 
 

@@ -19,6 +19,7 @@ from recommender.errors import RecommenderError
 STALL_S = 30.0
 """A decoder that gives nothing for so long hangs; so does one that falls as far behind time."""
 
+_LOOK_S = 1.0  # how long to wait at a time
 _SLOWEST_BYTES_S = 1e6  # reading without decoding: a disk or network that is slower hangs
 _PIPE_BYTES = 1 << 20  # a decoder may be six seconds of music ahead
 
@@ -148,12 +149,18 @@ class Child:
                 pipe.close()
 
     def _wait_for_output(self, within_s: float) -> None:
-        start = time.monotonic()
-        ready = self._selector.select(within_s)
-        self.waited_s += time.monotonic() - start
-        # Asked once more: this whole program may have been stopped for longer.
-        if not ready and not self._selector.select(0):
-            raise DecoderError(f"the decoder gave nothing for {within_s:.0f} s and was ended")
+        left_s = within_s
+        while left_s > 0:
+            look_s = min(left_s, _LOOK_S)
+            start = time.monotonic()
+            ready = self._selector.select(look_s)
+            # No more, since this whole program may have been stopped meanwhile, child and all.
+            passed_s = min(time.monotonic() - start, look_s)
+            self.waited_s += passed_s
+            left_s -= passed_s
+            if ready:
+                return
+        raise DecoderError(f"the decoder gave nothing for {within_s:.0f} s and was ended")
 
     def _listen(self) -> None:
         assert self._process.stderr is not None

@@ -2,9 +2,10 @@
 
 Run as a file, so that it imports PyAV alone: 30 MB, and ready within a tenth of a second. It speaks
 in messages of one letter, a length of four bytes and as many bytes: R ready, B block of samples,
-S start of a window, H hash, X error, C the stream changes its format here, D done.
+S start of a window, H hash, X error, G gave up on what follows, D done.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -21,6 +22,7 @@ import av.filter
 _BLOCK_SAMPLES = 352_800  # eight seconds at 44.1 kHz: whole batches of frames, so no copying
 _SAMPLE_BYTES = 2
 _PREROLL_S = 0.2  # what decoders need before their output is right: MP3 up to 6 frames
+_FARTHEST_S = 10.0  # what may be decoded before a window; Matroska's clusters last up to 5 s
 _ENDS = (av.error.EOFError, av.error.BlockingIOError)
 # "file:" keeps names such as "http:x" from meaning anything; the whitelist keeps a playlist that is
 # called .mp3 from reaching the network.
@@ -28,9 +30,9 @@ _ONLY_FILES = {"protocol_whitelist": "file"}
 
 
 def send(kind: bytes, content: Any = b"") -> None:
-    """Write a message; a pipe takes a part at a time."""
-    head = struct.pack("<cI", kind, len(content))
-    n_written = os.writev(1, [head, content]) - len(head)
+    """Write a message; a pipe takes all of a few bytes, but more of them in parts."""
+    os.write(1, struct.pack("<cI", kind, len(content)))
+    n_written = 0
     while n_written < len(content):
         n_written += os.write(1, content[n_written:])
 
@@ -54,11 +56,11 @@ def send_blocks(path: str, sr: int) -> None:
             frame = sink.pull()
         except _ENDS:
             return
-        except av.error.PatchWelcomeError:
-            send(b"C")
-            return
         except av.error.InvalidDataError:
             continue  # one packet is damaged
+        except av.error.FFmpegError:  # other channels or another rate; some decoders' own errors
+            send(b"G")
+            return
         send(b"B", memoryview(frame.planes[0])[: frame.samples * _SAMPLE_BYTES])
 
 
@@ -73,8 +75,12 @@ def send_windows(path: str, sr: int, starts: list[int], length: int) -> None:
         for start in starts:
             wanted_s = begin_s + start / sr
             if start > _PREROLL_S * sr:  # else it stands there, before what comes before the music
-                container.seek(round((wanted_s - _PREROLL_S) / base), stream=stream)
-            first_s, samples = _decode_until(container, stream, wanted_s + length / sr, sr)
+                try:
+                    container.seek(round((wanted_s - _PREROLL_S) / base), stream=stream)
+                except av.error.FFmpegError:  # there is no seeking in this file
+                    return
+            end_s, longest_s = wanted_s + length / sr, length / sr + _FARTHEST_S
+            first_s, samples = _decode_until(container, stream, end_s, longest_s, sr)
             skipped = round((wanted_s - first_s) * sr) * _SAMPLE_BYTES
             window = samples[max(0, skipped) :][: length * _SAMPLE_BYTES]
             if skipped >= 0 and len(window) == length * _SAMPLE_BYTES:
@@ -87,7 +93,7 @@ def send_hash(path: str) -> None:
     digest = hashlib.sha256()
     with av.open(f"file:{path}", options=_ONLY_FILES) as container:
         n_packets = 0
-        for packet in container.demux(container.streams.audio[0]):
+        for packet in _packets(container, container.streams.audio[0]):
             if packet.size:
                 digest.update(packet)
                 n_packets += 1
@@ -106,8 +112,9 @@ def answer(request: dict[str, Any]) -> None:
         else:
             send_hash(path)
     except (av.error.FFmpegError, IndexError) as error:
-        silent = not _has_sound(path)
-        send(b"X", b"matches no streams" if silent else str(error).encode(errors="replace"))
+        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason if _has_sound(path) else "matches no streams"
+        send(b"X", reason.encode(errors="replace"))
     send(b"D")
 
 
@@ -132,7 +139,9 @@ def _mono(graph: av.filter.Graph, source: Any, sr: int) -> Any:
     return chain[-1]
 
 
-def _decode_until(container: Any, stream: Any, end_s: float, sr: int) -> tuple[float, bytes]:
+def _decode_until(
+    container: Any, stream: Any, end_s: float, longest_s: float, sr: int
+) -> tuple[float, bytes]:
     """Decode from where the container stands; when the first sample is due, and all samples."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(template=stream)
@@ -140,8 +149,8 @@ def _decode_until(container: Any, stream: Any, end_s: float, sr: int) -> tuple[f
     first_s, n_left = None, 1
     for frame in _frames(container, stream):
         if first_s is None:
-            if (first_s := frame.time) is None:
-                break
+            if (first_s := frame.time) is None or end_s - first_s > longest_s:
+                break  # it landed nowhere, or too far off to be worth it
             n_left = math.ceil((end_s - first_s) * frame.sample_rate)
         try:
             source.push(frame)
@@ -161,11 +170,17 @@ def _decode_until(container: Any, stream: Any, end_s: float, sr: int) -> tuple[f
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:
-    for packet in container.demux(stream):
+    for packet in _packets(container, stream):
         try:
             yield from stream.codec_context.decode(packet)
-        except av.error.InvalidDataError:
-            continue
+        except av.error.FFmpegError:
+            continue  # it is damaged
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """Read packets up to what is no packet: there a file that was cut off ends, as for ffmpeg."""
+    with contextlib.suppress(av.error.InvalidDataError):
+        yield from container.demux(stream)
 
 
 def main() -> None:

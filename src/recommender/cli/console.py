@@ -57,6 +57,7 @@ _MAX_LISTED = 20
 _BAR_WIDTH = 16
 _TIME_WIDTH = 8
 _N_GAPS = 4
+_CLOCK_SLACK_S = 0.05  # a track of 12 s may be a sample shorter
 
 
 def shown(value: object) -> str:
@@ -204,13 +205,15 @@ def analyse(
         )
     known = report.n_unchanged + report.n_known
     failed = report.n_seen - report.n_analysed - known - report.n_skipped
-    if report.n_analysed or report.failures or not quiet:
+    has_news = report.n_analysed > 0 or bool(report.failures) or not quiet
+    if has_news:
         say(
             f"{counted(report.n_seen, 'file')}: {report.n_analysed} analysed, {known} known already"
             + (f", {failed} could not be used" if failed else "")
         )
     list_problems("These could not be used:", report.failures)
-    list_problems("Something is amiss with these:", report.warnings, "yellow")
+    if has_news:
+        list_problems("Something is amiss with these:", report.warnings, "yellow")
     if n := len(report.skipped):
         what = counted(n, "file" if n == report.n_skipped else "track")
         are, were = ("is", "was") if n == 1 else ("are", "were")
@@ -232,7 +235,7 @@ def span(start_s: float | None, end_s: float | None) -> str:
 
 
 def _clock(time_s: float) -> str:
-    minutes, seconds = divmod(int(time_s), 60)
+    minutes, seconds = divmod(int(time_s + _CLOCK_SLACK_S), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes:02}:{seconds:02}"
 

@@ -79,7 +79,8 @@ def build(
 ) -> None:
     """Listen to a playlist and learn what it likes; files that are new are analysed first.
 
-    A file with a CUE sheet beside it counts as the tracks that the sheet names.
+    A file with a CUE sheet beside it counts as the tracks that the sheet names. Of a playlist that
+    `rank` wrote, tracks that are parts of files count as such, if --sections is as it was there.
     """
     from recommender import preprocessor as preprocessors
     from recommender import profile as profiles
@@ -101,16 +102,18 @@ def build(
     for note in notes + more_notes:
         say(f"Note: {shown(note)}")
     with Library.open() as catalogue:
-        paths = [*liked, *disliked]
+        paths = [entry.path for entry in [*liked, *disliked]]
         report = bring(catalogue, paths, network, jobs, "Analysing the playlist")
         failed = bool(report.failures)
         if library:
             report = bring(catalogue, library, network, jobs, "Analysing other music")
             failed |= bool(report.failures)
-        choose = functools.partial(
-            catalogue.tracks, network.fingerprint, max_duration_s=in_seconds(max_duration)
-        )
-        tracks = choose(liked)
+        choose = functools.partial(profiles.tracks_of, catalogue, network.fingerprint)
+        longest_s = in_seconds(max_duration)
+        tracks, notes = choose(liked, max_duration_s=longest_s)
+        disliked_tracks, more_notes = choose(disliked, max_duration_s=longest_s)
+        for note in notes + more_notes:
+            say(f"Note: {shown(note)}")
         if not tracks:
             where = ", ".join(str(path) for path in playlist)
             raise ProfileError(
@@ -123,7 +126,7 @@ def build(
                 chosen,
                 network.fingerprint,
                 tracks,
-                disliked=choose(disliked) if disliked else [],
+                disliked=disliked_tracks,
                 on_epoch=lambda epoch: step(epoch.number, epoch.n_epochs, describe(epoch)),
             )
     if preprocessor is not None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -54,7 +55,9 @@ def print_table(ranked: Sequence["Ranked"], file: TextIO) -> None:
     if any(item.start_s is not None for item in ranked):
         table.add_column("part", no_wrap=True)
     for item in ranked:
-        end_s = None if item.start_s is None else item.end_s or item.start_s + item.duration_s
+        end_s = None
+        if item.start_s is not None:  # a sheet may have its tracks end beyond the file
+            end_s = min(item.end_s or math.inf, item.start_s + item.duration_s)
         texts = (item.artist or "", item.title or "", item.path.name)
         cells: list[str | Text] = [
             str(item.rank),

@@ -100,9 +100,7 @@ def parse_pls(text: str) -> tuple[str | None, list[Item]]:
         artist, title = _artist_and_title(values.get(f"title{n}", ""))
         duration_s = _seconds(values.get(f"length{n}"))
         location = values[f"file{n}"]
-        items.append(
-            Item(locations=(location,), artist=artist, title=title, duration_s=duration_s)
-        )
+        items.append(Item(locations=(location,), artist=artist, title=title, duration_s=duration_s))
     return legacy(values.get("x-gnome-title", "")).strip() or None, items
 
 

@@ -10,6 +10,7 @@ from recommender.profile.building import (
     find_liked,
     rebuild,
     should_relearn,
+    tracks_of,
 )
 from recommender.profile.model import Features, Profile, ProfileEpoch, TrackRef, part_of
 from recommender.profile.network import train
@@ -31,5 +32,6 @@ __all__ = [
     "rebuild",
     "save",
     "should_relearn",
+    "tracks_of",
     "train",
 ]
