@@ -48,7 +48,7 @@ def _measure(options: argparse.Namespace) -> "Report":
 
     described = machine.describe()  # before this run makes the machine busy
     cores = sorted(os.sched_getaffinity(0))
-    n_tracks, rounds, copies = options.tracks, options.rounds, 2
+    n_tracks, rounds, copies = options.tracks, options.rounds, 4
     duration_s, shortest_s, long_s = tracks.DURATION_S, 60.0, 3600 * options.hours
     if options.quick:
         n_tracks, rounds, copies = min(2, n_tracks), 1, 1

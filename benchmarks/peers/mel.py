@@ -14,7 +14,7 @@ from peers.contender import Contender, Prepare
 from recommender import spectrogram, timbre
 from recommender.parameters import DEFAULT
 
-WITH_TIMBRE = "this project, 16-bit, with a finer resolution and timbre"
+WITH_TIMBRE = "this project, 16-bit, 2 resolutions + timbre"
 PARAMS = DEFAULT.spectrogram
 N = PARAMS.frame_length
 _BATCH = 64  # frames at a time, where that is free to choose: what is computed stays in cache
