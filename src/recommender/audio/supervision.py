@@ -21,7 +21,7 @@ STALL_S = 30.0
 
 _LOOK_S = 1.0  # how long to wait at a time
 _SLOWEST_BYTES_S = 1e6  # reading without decoding: a disk or network that is slower hangs
-_PIPE_BYTES = 1 << 20  # a decoder may be six seconds of music ahead
+_PIPE_BYTES = 1 << 20  # a decoder may be twelve seconds of music ahead
 
 
 class DecoderError(RecommenderError):
@@ -134,7 +134,8 @@ class Child:
             return "it did not end"
         self._listener.join()
         if code < 0:
-            raise DecoderError(f"the decoder was ended by {signal.Signals(-code).name}")
+            name = next((s.name for s in signal.Signals if s == -code), f"signal {-code}")
+            raise DecoderError(f"the decoder was ended by {name}")
         text = b"\n".join(self._complaints).decode(errors="replace").strip()
         return text or (f"it ended with code {code}" if code else "")
 
