@@ -24,7 +24,7 @@ $(VENV)/.modules: FORCE | $(VENV)/.venv
 
 # Editable: Python changes count at once, changes of the native code rebuild it.
 $(VENV)/.installed: pyproject.toml constraints.txt $(NATIVE) $(VENV)/.modules
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,lab,ray]'
 	touch $@
 
 demo: install

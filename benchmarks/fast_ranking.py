@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from recommender import audio, preprocessor, profile, ranking
 from recommender.analysis import scan
-from recommender.genres import LabelledTrack, read_manifest
+from recommender.genres import LabelledTrack, read
 from recommender.library import Library
 from recommender.parameters import DEFAULT
 
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--output", "-o", type=Path, required=True, help="Markdown file")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    tracks = read_manifest(options.audio / "manifest.csv", min_tracks=MIN_CLIPS)
+    tracks = list(read(options.audio / "manifest.csv", min_tracks=MIN_CLIPS).tracks)
     genres = {path: genre for genre, path in medleys(tracks, options.cache)}
     print(f"{len(genres)} medleys", flush=True)
     network = preprocessor.load(DEFAULT.name)

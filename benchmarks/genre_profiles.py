@@ -22,7 +22,7 @@ import scipy.stats
 
 from recommender import preprocessor, profile, ranking
 from recommender.analysis import scan
-from recommender.genres import LabelledTrack, read_manifest
+from recommender.genres import LabelledTrack, read
 from recommender.library import Library
 from recommender.parameters import RECIPES, Recipe
 
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--output", "-o", type=Path, required=True, help="Markdown file")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    tracks = read_manifest(options.audio / "manifest.csv", min_tracks=MIN_CLIPS)
+    tracks = list(read(options.audio / "manifest.csv", kind="csv", min_tracks=MIN_CLIPS).tracks)
     results: dict[str, Aucs] = {}
     for name in ("thesis", "default"):
         results[name] = defaultdict(list)

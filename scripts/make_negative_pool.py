@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender import preprocessor, spectrogram
+from recommender import preprocessor
 from recommender.demo.styles import STYLES, synthesise
 from recommender.parameters import RECIPES
 from recommender.profile.negatives import save_pool
@@ -29,9 +29,7 @@ def main() -> None:
         signals = list(pool.map(lambda piece: mono(*piece), pieces))
     for name in RECIPES:
         network = preprocessor.load(name)
-        tracks = [
-            network(spectrogram.transform(y, network.params)).astype(np.float16) for y in signals
-        ]
+        tracks = [network.transform(y).astype(np.float16) for y in signals]
         path = WEIGHTS / f"negatives-{name}.safetensors"
         provenance = {"music": f"synthesised, {len(STYLES)} styles", "seed": FIRST_SEED}
         save_pool(path, tracks, network.fingerprint, provenance)

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import tracemalloc
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,17 @@ class BandMeans:
 
     params: SpectrogramParams = SpectrogramParams()  # noqa: RUF009 (frozen)
     fingerprint: str = "band means"
+
+    @property
+    def window_length(self) -> int:
+        return self.params.window_length
+
+    def transform(self, y: NDArray[np.int16]) -> NDArray[np.float32]:
+        return self(spectrogram.transform(y, self.params))
+
+    def stream(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.float32]]:
+        for fragments in spectrogram.stream(blocks, self.params):
+            yield self(fragments)
 
     def __call__(self, fragments: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(fragments.mean(axis=1)[:, :8])
@@ -118,22 +129,6 @@ def test_the_number_of_jobs_changes_nothing(tmp_path: Path, music: Path) -> None
             states.append(state(library))
     assert states[0] == states[1]
     assert len(states[0]) == 3
-
-
-def test_many_fragments_are_handed_over_in_batches(library: Library, tmp_path: Path) -> None:
-    sizes = []
-
-    class Recorder(BandMeans):
-        def __call__(self, fragments: NDArray[np.float32]) -> NDArray[np.float32]:
-            sizes.append(len(fragments))
-            return super().__call__(fragments)
-
-    y = noise(8 * 20, seed=0)
-    scan(library, [write_wav(tmp_path / "long.wav", y)], Recorder(), jobs=1)
-    assert sizes == [16, 4]
-    ((_, values),) = library.features([1], "band means")
-    expected = BandMeans()(spectrogram.transform(y, SpectrogramParams())).astype(np.float16)
-    np.testing.assert_array_equal(values, expected)
 
 
 def test_a_long_file_needs_little_memory(

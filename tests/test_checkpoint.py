@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import struct
@@ -44,7 +45,10 @@ def test_what_is_saved_comes_back(path: Path) -> None:
 def test_anybody_can_read_it(path: Path) -> None:
     with safetensors.safe_open(path, framework="numpy") as file:
         header = json.loads(file.metadata()["recommender"])
-    assert header == {"kind": "genre", "manifest": MANIFEST, "version": 1}
+    digest = header.pop("digest")
+    assert header == {"kind": "genre", "manifest": MANIFEST, "version": 2}
+    blank = path.read_bytes().replace(digest.encode(), b"0" * 64)
+    assert digest == hashlib.sha256(blank).hexdigest()
 
 
 def test_strided_tensors_keep_their_values(tmp_path: Path) -> None:
@@ -61,6 +65,47 @@ def test_same_content_same_bytes(path: Path, tmp_path: Path) -> None:
     assert (tmp_path / "b").read_bytes() == path.read_bytes()
 
 
+def test_any_numbers_and_any_shape(tmp_path: Path) -> None:
+    tensors: dict[str, NDArray[Any]] = {
+        "bytes": np.frombuffer(b"\x00estimator\xff", np.uint8),
+        "step": np.array(3.0, np.float32),
+        "halves": np.array([[0.5], [0.25]], np.float16),
+        "counts": np.arange(3, dtype=np.int64),
+        "nothing": np.zeros((0, 3), np.float32),
+    }
+    checkpoint.save(tmp_path / "a", "genre", tensors, None)
+    found, _ = checkpoint.load(tmp_path / "a", "genre")
+    assert found.keys() == tensors.keys()
+    for name, expected in tensors.items():
+        assert (found[name].dtype, found[name].shape) == (expected.dtype, expected.shape)
+        np.testing.assert_array_equal(found[name], expected)
+    found["counts"][0] = 7  # writable, as torch wants it
+
+
+def test_the_first_version_had_no_digest(path: Path) -> None:
+    header = {"version": 1, "kind": "genre", "manifest": MANIFEST}
+    write_header(path, json.dumps(header, sort_keys=True))
+    tensors, manifest = checkpoint.load(path, "genre")
+    assert manifest == MANIFEST == checkpoint.load_manifest(path, "genre")
+    np.testing.assert_array_equal(tensors["a"], TENSORS["a"])
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"digest": "0" * 64, "version": 2},
+        ["0" * 64, "0" * 128, '"digest": "' + "0" * 64],
+        {"0" * 64: {9: 1, 10: 2}},
+        float("nan"),
+    ],
+)
+def test_manifests_that_look_like_the_digest(path: Path, manifest: Any) -> None:
+    checkpoint.save(path, "genre", {"0" * 64: TENSORS["a"]}, manifest)
+    tensors, found = checkpoint.load(path, "genre")
+    assert json.dumps(found) == json.dumps(manifest)
+    np.testing.assert_array_equal(tensors["0" * 64], TENSORS["a"])
+
+
 # Files that are refused ---------------------------------------------------------------------------
 
 
@@ -74,10 +119,10 @@ def test_another_kind(path: Path) -> None:
     refused(path, "holds a genre, but a profile is needed", kind="profile")
 
 
-@pytest.mark.parametrize("version", [2, 0, None, "1"])
+@pytest.mark.parametrize("version", [3, 0, None, "1"])
 def test_another_version(path: Path, version: object) -> None:
     write_header(path, json.dumps({"version": version, "kind": "genre", "manifest": {}}))
-    refused(path, f"has format version {version}, this program reads 1")
+    refused(path, f"has format version {version}, this program reads up to 2")
 
 
 @pytest.mark.parametrize("header", [None, "null", "[1]", '"text"', "{", "\ud7ff"])
@@ -100,6 +145,37 @@ def test_every_truncation(path: Path) -> None:
     for n in range(len(content)):
         path.write_bytes(content[:n])
         refused(path, "not a readable safetensors file|damaged")
+
+
+def test_every_changed_byte(path: Path) -> None:
+    content = path.read_bytes()
+    for i, byte in enumerate(content):
+        # Among them what JSON would overlook: other blanks, and other ways to write a number.
+        for other in {byte ^ 1, byte ^ 0x20, byte ^ 0xFF, *b"\t1e"} - {byte}:
+            path.write_bytes(content[:i] + bytes([other]) + content[i + 1 :])
+            with pytest.raises(CheckpointError):
+                checkpoint.load(path, "genre")
+
+
+def test_every_cut_and_what_is_appended(path: Path) -> None:
+    content = path.read_bytes()
+    for n in range(0, len(content), 7):
+        path.write_bytes(content[:n] + content[n + 1 :])
+        refused(path, "damaged|not a readable|not written by|there is no|holds a|format version")
+    path.write_bytes(content + b"\0")
+    refused(path, "not a readable safetensors file|damaged")
+
+
+def test_a_later_version_cannot_pass_for_the_first(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'\\"version\\": 2', b'\\"version\\": 1'))
+    refused(path, "damaged")
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64, None, 3, "x"])
+def test_a_digest_that_is_none(path: Path, digest: object) -> None:
+    header = {"version": 2, "kind": "genre", "manifest": {}, "digest": digest}
+    write_header(path, json.dumps(header))
+    refused(path, "damaged .its digest does not fit")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04" * 9, b"\x80\x04" + b"x" * 99, b"\xff" * 64])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recommender import audio
+from recommender import audio, preprocessor
 from recommender.analysis import Progress, scan
 from recommender.analysis.listening import WindowParams, window_numbers
 from recommender.errors import AudioDecodeError
@@ -100,6 +100,23 @@ def test_windows_of_an_mp3_are_those_of_the_whole(library: Library, tmp_path: Pa
     scan(library, [path], BandMeans(), jobs=1)
     (all_of_them,) = features(library)
     np.testing.assert_array_equal(few, all_of_them[[2, 6, 10]])
+
+
+@pytest.mark.parametrize("name", ["default", "thesis"])
+def test_what_is_shipped_hears_the_same_in_windows(
+    library: Library, tmp_path: Path, name: str
+) -> None:
+    network = preprocessor.load(name)
+    path = write_mp3(tmp_path / "long.mp3", noise(N_S, seed=0))
+    for fast, numbers in ((True, [2, 6, 10]), (False, range(13))):
+        scan(library, [path], network, jobs=1, fast=fast)
+        (track,) = library.tracks(network.fingerprint)
+        ((_, found),) = library.features([track.id], network.fingerprint)
+        y = np.concatenate(list(audio.blocks(path, sr=SR)))
+        expected = network.transform(y)[list(numbers)]
+        assert found.shape == expected.shape
+        # Half precision, and sums that are grouped differently.
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_only_windows_are_decoded(

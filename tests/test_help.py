@@ -45,9 +45,12 @@ def test_the_commands() -> None:
         "library status",
         "library errors",
         "library prune",
+        "genre networks",
         "genre train",
+        "genre evaluate",
         "genre predict",
         "genre cut",
+        "genre tune",
     }
 
 

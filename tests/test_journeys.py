@@ -9,7 +9,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import helper
 
 from commands import COMMAND
 from recommender import audio
@@ -112,26 +114,72 @@ def fill_home(demo: Path, music: Path) -> None:
     join(music / "mixes/late set.mp3", [track for tracks in styles for track in tracks[1:3]])
 
 
-def test_readme_commands_work(
-    demo: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The listener of the README has the demo's music in ~/Music."""
+@pytest.fixture
+def listener(demo: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Home of somebody who has the demo's music in ~/Music."""
     folder, _ = demo
-    music = tmp_path / "Music"
-    fill_home(folder, music)
+    fill_home(folder, tmp_path / "Music")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("RECOMMENDER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NO_COLOR", "1")
-    found = commands(ROOT / "README.md")
-    jobs = {" ".join(words[:2]) for words in found}
-    assert {"profile build", "dataset build", "library scan"} <= jobs
-    assert "rank" in {words[0] for words in found}
+    return tmp_path
+
+
+def type_all(found: Sequence[Sequence[str]], home: Path) -> None:
+    """Give commands one after another; all must work."""
     for words in found:
         typed = [os.path.expanduser(word) for word in words]  # noqa: PTH111
         done = subprocess.run(
-            [*COMMAND, *typed], capture_output=True, text=True, cwd=tmp_path, timeout=600
+            [*COMMAND, *typed], capture_output=True, text=True, cwd=home, timeout=600
         )
         assert done.returncode == 0, (words, done.stderr)
+
+
+def test_readme_commands_work(listener: Path) -> None:
+    found = commands(ROOT / "README.md")
+    jobs = {" ".join(words[:2]) for words in found}
+    assert {"profile build", "dataset build", "library scan", "genre train"} <= jobs
+    assert "rank" in {words[0] for words in found}
+    type_all(found, listener)
+
+
+def test_commands_of_the_genre_laboratory_work(listener: Path) -> None:
+    """The page describes the ONNX network that its commands use; here is one that fits."""
+    document = ROOT / "docs" / "genres.md"
+    found = commands(document)
+    jobs = ("train", "evaluate", "predict", "cut", "tune")
+    assert {("genre", job) for job in jobs} <= {tuple(words[:2]) for words in found}
+    (description,) = re.findall(r"```json\n(.*?)```", document.read_text(), flags=re.DOTALL)
+    (listener / "vgg.json").write_text(description)
+    write_onnx(listener / "vgg.onnx", n_frames=96, n_bands=64)
+    type_all(found, listener)
+
+
+def write_onnx(path: Path, *, n_frames: int, n_bands: int) -> None:
+    """Write a network that gives the means of a patch's frames as its embedding."""
+    sound = helper.make_tensor_value_info("sound", 1, ["n", 1, n_frames, n_bands])
+    embedding = helper.make_tensor_value_info("embedding", 1, ["n", n_frames])
+    mean = helper.make_node("ReduceMean", ["sound"], ["embedding"], axes=[1, 3], keepdims=0)
+    graph = helper.make_graph([mean], "means", [sound], [embedding])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def test_the_page_of_the_genre_laboratory_lists_its_systems() -> None:
+    done = subprocess.run(
+        [*COMMAND, "genre", "networks", "--json"], capture_output=True, text=True, timeout=100
+    )
+    lines = (ROOT / "docs" / "genres.md").read_text().splitlines()
+    listed = [line for line in lines if line.startswith("| `") and line.count("|") == 6]
+    expected = [
+        f"| `{row['name']}` | {row['title']} | {row['hears']} |"
+        f" {'' if row['n_parameters'] is None else format(row['n_parameters'], ',')} |"
+        f" {row['published']} |"
+        for row in json.loads(done.stdout)
+    ]
+    assert listed == expected
+    assert f" {len(listed)} systems " in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.usefixtures("home")

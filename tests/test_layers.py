@@ -30,6 +30,7 @@ ORDER = [
     "ranking",
     "evaluation",
     "plots",
+    "reports",
     "demo",
     "distributed",
     "servers",

@@ -128,8 +128,10 @@ def test_networks_that_make_no_sense(wrong: dict[str, Any]) -> None:
         {"learning_rate": 0.0},
         {"learning_rate": math.nan},
         {"weight_decay": -1e-9},
-        {"optimizer": "rmsprop"},
+        {"optimizer": "adagrad"},
         {"loss": "hinge"},
+        {"patience": 0},
+        {"precision": "float16"},
     ],
     ids=str,
 )

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -466,6 +468,19 @@ def test_what_is_saved_comes_back(tmp_path: Path, recipe: Recipe) -> None:
     profile.save(found, profile.path_of("another", tmp_path / "home"))
     assert profile.names(tmp_path / "home") == ["another", "mine"]
     assert profile.names(tmp_path / "nowhere") == []
+
+
+def test_profiles_of_the_first_version(tmp_path: Path) -> None:
+    """They have no digest, and do not tell what was not to be chosen yet."""
+    found, path = trained(brief(DEFAULT, 1)), tmp_path / "p"
+    profile.save(found, path)
+    tensors, manifest = checkpoint.load(path, "profile")
+    assert manifest["training"].pop("precision") == "float32"
+    header = json.dumps({"version": 1, "kind": "profile", "manifest": manifest})
+    path.write_bytes(safetensors.numpy.save(tensors, metadata={"recommender": header}))
+    loaded = profile.load(path)
+    assert same(loaded, found)
+    assert dataclasses.replace(loaded, tensors={}) == dataclasses.replace(found, tensors={})
 
 
 def test_files_that_are_no_profile(tmp_path: Path) -> None:

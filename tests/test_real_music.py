@@ -1,5 +1,6 @@
 """All three jobs on real recordings, with the shipped weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def test_a_playlist_of_one_genre_finds_more_of_it(audio: Path, tmp_path: Path, g
     what is looked for. On music that nothing has heard: see the benchmarks.
     """
     rng = np.random.default_rng(0)
-    tracks = genres.read_manifest(audio / "manifest.csv", min_tracks=40)
+    tracks = genres.read(audio / "manifest.csv", min_tracks=40).tracks
     liked, held_out, others = choose(tracks, genre, rng)
     playlist = tmp_path / "liked.m3u8"
     playlist.write_text("".join(f"{track.path}\n" for track in liked))
@@ -50,7 +51,7 @@ def test_whole_tracks_become_a_dataset(audio: Path, tmp_path: Path) -> None:
 
 
 def choose(
-    tracks: list[LabelledTrack], genre: str, rng: np.random.Generator
+    tracks: Sequence[LabelledTrack], genre: str, rng: np.random.Generator
 ) -> tuple[list[LabelledTrack], list[LabelledTrack], list[LabelledTrack]]:
     """Ten liked tracks, the genre's tracks by other artists, and tracks of other genres."""
     of_genre = [track for track in tracks if track.genre == genre]

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender import training
+from recommender.errors import ParameterError
 from recommender.parameters import TrainingParams
+from recommender.training import Validation
 
 PARAMS = TrainingParams(epochs=8, batch_size=16, optimizer="adam", learning_rate=0.01, loss="bce")
 
@@ -59,7 +63,10 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize(("optimizer", "learning_rate"), [("adam", 0.01), ("sgd", 0.3)])
+@pytest.mark.parametrize(
+    ("optimizer", "learning_rate"),
+    [("adam", 0.01), ("adam_l2", 0.01), ("sgd", 0.3), ("rmsprop", 0.003)],
+)
 def test_learns_what_can_be_learned(optimizer: str, learning_rate: float) -> None:
     network = Toy()
     params = TrainingParams(
@@ -77,27 +84,145 @@ def test_learns_what_can_be_learned(optimizer: str, learning_rate: float) -> Non
         assert ((network(x) > 0) == (y > 0.5)).all()
 
 
+class Constant(nn.Module):
+    """Gives back its inputs, times a weight of 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "after"),
+    [
+        ("sgd", 1 - 0.1 * (3 + 0.5)),
+        ("adam", 1 * (1 - 0.1 * 0.5) - 0.1),  # decay apart; then the sign of the gradient
+        ("adam_l2", 1 - 0.1),
+        ("rmsprop", 1 - 0.1 * 10),  # gradient over the root of 0.01 of its square
+    ],
+)
+def test_the_first_step_of_each_optimizer(optimizer: str, after: float) -> None:
+    network = Constant()
+    params = TrainingParams(
+        epochs=1,
+        optimizer=optimizer,  # type: ignore[arg-type]
+        learning_rate=0.1,
+        weight_decay=0.5,
+    )
+    training.fit(network, lambda _: (torch.ones(4), torch.zeros(4)), slope_3, params)
+    # Measured: 3e-8.
+    assert network.weight.item() == pytest.approx(after, abs=1e-6)
+
+
+def slope_3(outputs: Tensor, _: Tensor) -> Tensor:
+    return 3 * outputs.mean()
+
+
+def rates(schedule: str, n_epochs: int, n_batches: int) -> NDArray[np.float64]:
+    """Learning rates, as plain descent along a slope of 1 tells them."""
+    seen: list[float] = []
+
+    class Watch(Constant):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(self.weight.item())
+            return super().forward(x)
+
+    network = Watch()
+    params = TrainingParams(
+        epochs=n_epochs,
+        batch_size=4,
+        learning_rate=0.01,
+        schedule=schedule,  # type: ignore[arg-type]
+    )
+    n = 4 * n_batches
+    training.fit(network, lambda _: (torch.ones(n), torch.ones(n)), lambda x, _: x.mean(), params)
+    return -np.diff([*seen, network.weight.item()])
+
+
+def test_rates_stay_or_follow_a_cosine() -> None:
+    # Differences of single precision numbers below 1 are right to 6e-8.
+    np.testing.assert_allclose(rates("constant", 3, 2), 0.01, rtol=0, atol=2e-7)
+    found = rates("cosine", 10, 4)
+    assert len(found) == 40
+    expected = {
+        0: 0.01 * 0.01,  # not 0: the first step is one, too
+        2: 0.01 * 0.51,
+        4: 0.01,  # a tenth of all steps
+        13: 0.01 * (1 + np.cos(np.pi / 4)) / 2,  # a quarter of the rest
+        22: 0.01 / 2,
+        39: 0.01 * (1 - np.cos(np.pi / 36)) / 2,  # the last but for one of 36 steps down
+    }
+    for step, rate in expected.items():
+        assert found[step] == pytest.approx(rate, abs=2e-7)
+    assert (np.diff(found[:5]) > 0).all()
+    assert (np.diff(found[4:]) < 0).all()
+
+
+@pytest.mark.parametrize(("n_epochs", "n_batches"), [(1, 1), (1, 30), (30, 1)])
+def test_rates_rise_and_fall_however_short_the_training(n_epochs: int, n_batches: int) -> None:
+    found = rates("cosine", n_epochs, n_batches)
+    assert (found > 0).all() and (found < 0.01 + 2e-7).all()
+    if len(found) > 1:
+        assert found.argmax() == len(found) // 10
+
+
+def test_a_training_that_diverges_says_so() -> None:
+    params = TrainingParams(epochs=30, learning_rate=1e20)
+    with pytest.raises(ParameterError, match=r"diverged .* lower its learning rate of 1e\+20"):
+        training.fit(Toy(), draw, functional.mse_loss, params)
+
+
 def test_ends_in_evaluation_mode() -> None:
     network = Toy()
     training.fit(network, draw, loss, PARAMS)
     assert not network.training
 
 
-def test_the_loss_told_is_the_mean_over_samples() -> None:
-    class Constant(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.zeros(()))
-
-        def forward(self, x: Tensor) -> Tensor:
-            return x + 0 * self.weight
-
+def test_what_is_told_of_an_epoch_is_the_mean_over_samples() -> None:
     x = torch.arange(10, dtype=torch.float32)
-    params = TrainingParams(epochs=1, batch_size=4)  # batches of 4, 4 and 2
+    params = TrainingParams(epochs=1, batch_size=4, learning_rate=1e-30)  # batches of 4, 4 and 2
     (epoch,) = training.fit(
         Constant(), lambda _: (x, torch.zeros(10)), lambda out, y: (out - y).mean(), params
     )
     assert epoch.loss == pytest.approx(4.5)
+    assert epoch.accuracy is None  # the targets are no classes
+    assert epoch.seconds > 0
+
+
+def test_the_accuracy_told_is_the_share_told_right() -> None:
+    x = torch.eye(3).repeat(4, 1)  # classes 0, 1, 2, 0, 1, 2, ...
+    y = torch.tensor([0, 1, 2, 0, 1, 0, 0, 2, 1, 2, 2, 0])  # 6 of 12 are those
+    params = TrainingParams(epochs=1, batch_size=5, learning_rate=1e-30)
+    (epoch,) = training.fit(Constant(), lambda _: (x, y), functional.cross_entropy, params)
+    assert epoch.accuracy == 6 / 12
+
+
+def test_inputs_in_half_precision_are_made_whole() -> None:
+    seen: list[torch.dtype] = []
+
+    class Watch(Constant):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(x.dtype)
+            return super().forward(x)
+
+    half = torch.full((4,), 0.1, dtype=torch.float16)
+    params = TrainingParams(epochs=1, learning_rate=1e-30)
+    (epoch,) = training.fit(Watch(), lambda _: (half, half), slope_3, params)
+    assert seen == [torch.float32]
+    assert epoch.loss == pytest.approx(3 * float(np.float16(0.1)), rel=1e-6)
+
+
+def test_classes_that_are_rare_weigh_more() -> None:
+    y = np.repeat([0, 1, 2, 4], [50, 30, 15, 5])
+    weights = training.class_weights(y, 6)
+    expected = compute_class_weight("balanced", classes=np.array([0, 1, 2, 4]), y=y)
+    np.testing.assert_allclose(weights[[0, 1, 2, 4]], expected, rtol=1e-6)
+    assert weights[[3, 5]].tolist() == [0, 0]
+    assert weights[y].mean().item() == pytest.approx(1)
+    assert weights.dtype == torch.float32
 
 
 def test_an_epoch_sees_every_sample_once_in_batches_of_the_size() -> None:
@@ -158,11 +283,11 @@ def test_stops_early_with_the_best_weights() -> None:
     scores = iter([0.1, 0.5, 0.4, 0.5, 0.3, 0.9, 0.9])
     at: list[list[Tensor]] = []
 
-    def validate() -> float:
+    def validate() -> Validation:
         assert not network.training
         assert torch.is_inference_mode_enabled()
         at.append(copy.deepcopy(weights(network)))
-        return next(scores)
+        return Validation(score=next(scores))
 
     params = TrainingParams(epochs=7, patience=3)
     history = training.fit(network, draw, loss, params, validate=validate)
@@ -172,10 +297,23 @@ def test_stops_early_with_the_best_weights() -> None:
     assert not network.training
 
 
+def test_what_validation_gives_is_told() -> None:
+    found = Validation(score=0.5, loss=0.25, accuracy=0.75)
+    history = training.fit(
+        Toy(), draw, loss, TrainingParams(epochs=2, patience=5), validate=lambda: found
+    )
+    for epoch in history:
+        assert (epoch.score, epoch.validation_loss, epoch.validation_accuracy) == (0.5, 0.25, 0.75)
+
+
 def test_improvement_goes_on_to_the_end() -> None:
     network, scores = Toy(), iter([0.1, 0.0, 0.2, 0.1, 0.3, 0.2, 0.4, 0.5])
     history = training.fit(
-        network, draw, loss, TrainingParams(epochs=8, patience=2), validate=lambda: next(scores)
+        network,
+        draw,
+        loss,
+        TrainingParams(epochs=8, patience=2),
+        validate=lambda: Validation(score=next(scores)),
     )
     assert len(history) == 8
 
@@ -183,7 +321,9 @@ def test_improvement_goes_on_to_the_end() -> None:
 def test_validation_does_not_change_the_training() -> None:
     def trained(validates: bool) -> list[Tensor]:
         network, n = Toy(), iter(range(100))
-        validate = (lambda: float(next(n))) if validates else None  # the last is the best
+        validate = (
+            (lambda: Validation(score=next(n))) if validates else None
+        )  # the last is the best
         training.fit(network, draw, loss, PARAMS, validate=validate)
         return weights(network)
 

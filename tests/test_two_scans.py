@@ -23,9 +23,21 @@ class Slow(BandMeans):
 
 
 def start(library: Path, folder: Path) -> subprocess.Popen[str]:
-    """Start a scan that prints a line after each file."""
+    """Start a scan that prints a line after each file, and in the end its figures.
+
+    It begins when it is told so, after it said that it is ready.
+    """
     command = [sys.executable, __file__, str(library), str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def begin(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("begin\n")
+    process.stdin.flush()
 
 
 @pytest.fixture
@@ -43,11 +55,18 @@ def undisturbed(tmp_path: Path, music: Path) -> object:
 
 
 def test_two_scans_at_once_both_succeed(tmp_path: Path, music: Path, undisturbed: object) -> None:
-    running = [start(tmp_path / "library.db", music) for _ in range(2)]
-    for process in running:
-        output, _ = process.communicate(timeout=60)
-        assert process.returncode == 0
-        assert len(output.splitlines()) == N_FILES
+    with (
+        start(tmp_path / "library.db", music) as one,
+        start(tmp_path / "library.db", music) as other,
+    ):
+        for process in (one, other):
+            begin(process)
+        for process in (one, other):
+            output, _ = process.communicate(timeout=60)
+            assert process.returncode == 0
+            # What the other one was faster with is known.
+            n_files, n_unchanged, n_known, n_analysed = map(int, output.splitlines()[-1].split())
+            assert n_files == n_unchanged + n_known + n_analysed == N_FILES
     with Library.open(tmp_path / "library.db") as library:
         assert state(library) == undisturbed
         assert library.failures() == []
@@ -59,6 +78,7 @@ def test_a_killed_scan_goes_on_where_it_stopped(
     tmp_path: Path, music: Path, undisturbed: object, n_done: int
 ) -> None:
     with start(tmp_path / "library.db", music) as process:
+        begin(process)
         assert process.stdout is not None
         for _ in range(n_done):
             assert process.stdout.readline()
@@ -76,5 +96,7 @@ def say(progress: Progress) -> None:
 
 
 if __name__ == "__main__":
+    print("ready", flush=True)
+    sys.stdin.readline()
     with Library.open(Path(sys.argv[1])) as library:
-        scan(library, [Path(sys.argv[2])], Slow(), jobs=1, on_progress=say)
+        print(*figures(scan(library, [Path(sys.argv[2])], Slow(), jobs=1, on_progress=say)))

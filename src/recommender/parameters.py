@@ -177,6 +177,34 @@ class ConvolutionParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FusionParams:
+    """Shape of what joins the convolutions with statistics of timbre.
+
+    Parameters
+    ----------
+    fine_frame_length, fine_hop_length : int
+        Of the fine spectrogram that statistics are taken of, in samples.
+    n_statistics : int
+        Of the fine and of the coarse spectrogram together.
+    n_hidden, n_embedding : int
+        Widths of the dense layers.
+    n_features : int
+        Numbers that a fragment becomes in the end.
+    """
+
+    fine_frame_length: int = 2_048
+    fine_hop_length: int = 1_024
+    n_statistics: int = 948
+    n_hidden: int = 512
+    n_embedding: int = 256
+    n_features: int = 256
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            _require(value >= 1, f"{name} must be at least 1, not {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkParams:
     """The dense network of one person: from features to the probability of being liked.
 
@@ -210,8 +238,13 @@ class TrainingParams:
     Parameters
     ----------
     epochs, batch_size : int
-    optimizer : {"sgd", "adam"}
-    learning_rate, weight_decay : float
+    optimizer : {"sgd", "adam", "adam_l2", "rmsprop"}
+        "adam" is AdamW; "adam_l2" is Adam with its decay as a penalty.
+    learning_rate : float
+    weight_decay : float
+        Of "adam": how much all weights shrink in each step, times the learning rate. Of the others:
+        an L2 penalty, ``weight_decay / 2`` times the sum of all squared weights, is added to the
+        loss.
     loss : {"squared", "bce", "cross_entropy"}
         Of profiles: squared error against targets +1 and ``negative_target``, or binary
         cross-entropy. Of genre networks: cross-entropy.
@@ -220,25 +253,39 @@ class TrainingParams:
     patience : int
         Epochs without a better validation score after which training stops, where it validates.
     seed : int
+    schedule : {"constant", "cosine"}
+        Learning rate: as it is, or rising over the first tenth of all steps, then falling to 0 as a
+        cosine does.
+    precision : {"float32", "bfloat16"}
+        Of the layers while training; weights and losses are always float32. With bfloat16, CPUs
+        that compute with it train large convolutions two to three times as fast.
     """
 
     epochs: int = 20
     batch_size: int = 16
-    optimizer: Literal["sgd", "adam"] = "sgd"
+    optimizer: Literal["sgd", "adam", "adam_l2", "rmsprop"] = "sgd"
     learning_rate: float = 0.01
     weight_decay: float = 0.0
     loss: Literal["squared", "bce", "cross_entropy"] = "squared"
     negative_target: float = -1.0
     patience: int = 10
     seed: int = 0
+    schedule: Literal["constant", "cosine"] = "constant"
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, f"epochs must be at least 1, not {self.epochs}")
         _require(self.batch_size >= 1, f"batch_size must be at least 1, not {self.batch_size}")
+        _require(self.patience >= 1, f"patience must be at least 1, not {self.patience}")
         _require(self.learning_rate > 0, f"learning_rate must be positive: {self.learning_rate}")
         _require(self.weight_decay >= 0, f"weight_decay must not be negative: {self.weight_decay}")
-        _require(self.optimizer in ("sgd", "adam"), f"unknown optimizer {self.optimizer!r}")
+        _require(
+            self.optimizer in ("sgd", "adam", "adam_l2", "rmsprop"),
+            f"unknown optimizer {self.optimizer!r}",
+        )
         _require(self.loss in ("squared", "bce", "cross_entropy"), f"unknown loss {self.loss!r}")
+        _require(self.schedule in ("constant", "cosine"), f"unknown schedule {self.schedule!r}")
+        _require(self.precision in ("float32", "bfloat16"), f"unknown precision {self.precision!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,6 +305,9 @@ class Recipe:
         With more than one, the other music is dealt out in as many parts, each network learns from
         all parts but one, and a track is scored by the network that did not learn from it: else
         what is to be recommended would have been learned as "not liked".
+    doubted_share : float
+        Share of the other music that no network learns from, since it is most like the playlist:
+        much of it would be liked.
     """
 
     name: str
@@ -266,6 +316,7 @@ class Recipe:
     training: TrainingParams
     fragments_per_track: int | None = None
     n_networks: int = 1
+    doubted_share: float = 0.0
 
 
 THESIS = Recipe(
@@ -279,22 +330,46 @@ THESIS = Recipe(
 DEFAULT = Recipe(
     name="default",
     spectrogram=SpectrogramParams(window="hann", compression="log"),
-    network=NetworkParams(hidden=(64,), activation="relu", dropout=0.5, standardise=True),
+    network=NetworkParams(hidden=(64,), activation="relu", dropout=0.5),
     training=TrainingParams(
         epochs=12,
         batch_size=64,
         optimizer="adam",
-        learning_rate=1e-3,
+        learning_rate=3e-3,
         weight_decay=1e-2,
         loss="bce",
         negative_target=0.0,
     ),
     fragments_per_track=10,
     n_networks=3,
+    doubted_share=0.25,
 )
 """The best that was measured."""
 
 RECIPES = {recipe.name: recipe for recipe in (DEFAULT, THESIS)}
+
+
+def suited(recipe: Recipe, *, whitened: bool) -> Recipe:
+    """Return the recipe as it suits features.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    whitened : bool
+        Whether the features come out of the preprocessor whitened, as the shipped default's do.
+        Those of the convolutions alone do not: the default recipe then standardises them, and
+        learns at a third of its rate.
+    """
+    if whitened or recipe.name != DEFAULT.name:
+        return recipe
+    return dataclasses.replace(
+        recipe,
+        network=dataclasses.replace(recipe.network, standardise=True),
+        training=dataclasses.replace(
+            recipe.training, learning_rate=recipe.training.learning_rate / 3
+        ),
+    )
+
 
 SPECTROGRAMS = {
     **{recipe.name: recipe.spectrogram for recipe in RECIPES.values()},

@@ -14,12 +14,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender import audio, spectrogram
+from recommender import audio
 from recommender.analysis.sections import bounds
 from recommender.library import Section
 from recommender.parameters import SpectrogramParams
-
-_BATCH = 16  # fragments a call of the preprocessor: 0.5 MB of them
 
 
 class Extractor(Protocol):
@@ -33,8 +31,15 @@ class Extractor(Protocol):
     def fingerprint(self) -> str:
         """Names the features."""
 
-    def __call__(self, fragments: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Compute features, ``(n, n_frames, n_mels)`` to ``(n, n_features)``."""
+    @property
+    def window_length(self) -> int:
+        """Samples that a fragment needs."""
+
+    def transform(self, y: NDArray[np.int16], /) -> NDArray[np.float32]:
+        """Compute the features of a signal's fragments, ``(n, n_features)``."""
+
+    def stream(self, blocks: Iterable[NDArray[np.int16]], /) -> Iterator[NDArray[np.float32]]:
+        """Compute them while samples arrive, in portions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +130,8 @@ def listen(
     features = {}
     with contextlib.closing(pieces()) as cut:
         for section, group in itertools.groupby(cut, key=lambda piece: piece[0]):
-            batches = _batches(spectrogram.stream((y for _, y in group), params))
-            if found := [extractor(batch).astype(np.float16) for batch in batches]:
+            portions = extractor.stream(y for _, y in group)
+            if found := [features.astype(np.float16) for features in portions]:
                 features[section] = np.concatenate(found)
     if stop.is_set():
         raise CancelledError
@@ -169,24 +174,17 @@ def sample(
     if len(starts) == n_total or set(starts.values()) != set(sections):
         return None
 
-    heard: defaultdict[Section, list[int]] = defaultdict(list)
-    n_heard = itertools.count()
-
-    def windows() -> Iterator[NDArray[np.float32]]:
-        with contextlib.closing(
-            audio.windows(path, sorted(starts), params.window_length, sr=params.sr)
-        ) as found:
-            for start, y in found:
-                if stop.is_set():
-                    raise CancelledError
-                heard[starts[start]].append(next(n_heard))
-                yield spectrogram.transform(y, params)[:1]
-
-    values = [extractor(batch).astype(np.float16) for batch in _batches(windows())]
+    heard: defaultdict[Section, list[NDArray[np.float16]]] = defaultdict(list)
+    with contextlib.closing(
+        audio.windows(path, sorted(starts), extractor.window_length, sr=params.sr)
+    ) as windows:
+        for start, y in windows:
+            if stop.is_set():
+                raise CancelledError
+            heard[starts[start]].append(extractor.transform(y)[:1].astype(np.float16))
     if heard.keys() != set(sections):
         return None
-    rows = np.concatenate(values)
-    features = {section: rows[numbers] for section, numbers in heard.items()}
+    features = {section: np.concatenate(rows) for section, rows in heard.items()}
     return Heard(features=features, durations_s=durations_s, file_s=file_s, fast=True)
 
 
@@ -195,15 +193,3 @@ def window_numbers(n_fragments: int, params: WindowParams | None = None) -> list
     params = params or WindowParams()
     k = min(n_fragments, max(params.n_min, min(params.n_max, n_fragments // params.one_in)))
     return [(2 * j + 1) * n_fragments // (2 * k) for j in range(k)]
-
-
-def _batches(chunks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """Gather small chunks; the decoder's come with a fragment or none."""
-    gathered: list[NDArray[np.float32]] = []
-    for chunk in chunks:
-        gathered.append(chunk)
-        if sum(map(len, gathered)) >= _BATCH:
-            yield np.concatenate(gathered)
-            gathered.clear()
-    if gathered:
-        yield np.concatenate(gathered)

@@ -25,7 +25,7 @@ from recommender.cli.console import (
     shown,
     span,
 )
-from recommender.parameters import RECIPES
+from recommender.parameters import RECIPES, suited
 
 if TYPE_CHECKING:
     from recommender.profile import Profile, ProfileEpoch
@@ -88,12 +88,12 @@ def build(
     from recommender.library import Library, home
 
     path = profiles.path_of(name, home())
-    chosen = RECIPES[recipe]
+    network = preprocessors.load(preprocessor or recipe)
+    chosen = suited(RECIPES[recipe], whitened=network.fusion is not None)
     if epochs is not None:
         chosen = dataclasses.replace(
             chosen, training=dataclasses.replace(chosen.training, epochs=epochs)
         )
-    network = preprocessors.load(preprocessor or chosen.name)
     bring = functools.partial(
         analyse, fast=fast, max_duration=max_duration, sections=sections, quiet=True
     )

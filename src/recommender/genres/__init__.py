@@ -1,37 +1,26 @@
-"""Genres: train the genre network, predict a file's genre, cut the preprocessor off."""
+"""Genres: labelled music, the written systems that tell genres apart, how well each does it."""
 
-from recommender.genres.model import (
-    TRAINING,
-    GenreModel,
-    cut,
-    load,
-    predict,
-    save,
-    track_shares,
-    train,
-)
-from recommender.genres.tracks import (
-    FragmentSet,
-    LabelledTrack,
-    find_tracks,
-    load_fragments,
-    read_manifest,
-    split,
-)
+from recommender.genres.metrics import Scores, confusion, scores
+from recommender.genres.model import GenreModel, cut, load, save
+from recommender.genres.sources import Collection, LabelledTrack, read
+from recommender.genres.splits import Split, folds, split, split_pieces
+from recommender.genres.systems import SYSTEMS, System
 
 __all__ = [
-    "TRAINING",
-    "FragmentSet",
+    "SYSTEMS",
+    "Collection",
     "GenreModel",
     "LabelledTrack",
+    "Scores",
+    "Split",
+    "System",
+    "confusion",
     "cut",
-    "find_tracks",
+    "folds",
     "load",
-    "load_fragments",
-    "predict",
-    "read_manifest",
+    "read",
     "save",
+    "scores",
     "split",
-    "track_shares",
-    "train",
+    "split_pieces",
 ]

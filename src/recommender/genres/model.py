@@ -1,179 +1,244 @@
-"""The genre network: trained, used, kept, and cut to a preprocessor."""
+"""A trained genre system: made, asked for shares of genres, kept in one file, cut."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
-from recommender import checkpoint, preprocessor, spectrogram, training
-from recommender.errors import CheckpointError
-from recommender.genres.tracks import FragmentSet
-from recommender.networks import GenreNetwork
-from recommender.parameters import ConvolutionParams, SpectrogramParams, TrainingParams
+from recommender import checkpoint, preprocessor
+from recommender.errors import CheckpointError, ParameterError
+from recommender.genres import classical, embeddings, inputs, som
+from recommender.genres.som import GenreMap
+from recommender.genres.systems import SYSTEMS, System
+from recommender.networks import GenreClassifier, GenreNetwork
+from recommender.parameters import SpectrogramParams
 
 _KIND = "genre"
+_MODEL = "model"  # name of the bytes of a classical model
+_CHUNK = 64  # pieces at a time
 
-TRAINING = TrainingParams(
-    epochs=60,
-    batch_size=64,
-    optimizer="adam",
-    learning_rate=1e-3,
-    weight_decay=1e-2,
-    loss="cross_entropy",
-)
+Pieces = NDArray[np.floating[Any]]
+"""Shape ``(n_tracks, k, n_frames, n_bands)``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenreModel:
-    """A trained genre network with what it needs to be used."""
+    """A trained system with what it needs to be used.
 
-    network: GenreNetwork
-    params: SpectrogramParams
+    Attributes
+    ----------
+    system : System
+        With the inputs and settings that it was trained with.
+    genres : tuple of str
+    classifier : Module, GenreMap or estimator
+        A network, a self-organising map, or a classical model.
+    provenance : dict
+        What it was trained on, and how well it did.
+    """
+
+    system: System
     genres: tuple[str, ...]
+    classifier: Any
     provenance: dict[str, Any]
 
+    @property
+    def network(self) -> GenreClassifier:
+        """The classifier, if it is a network.
 
-def train(
-    training_set: FragmentSet,
-    validation_set: FragmentSet | None,
-    *,
-    genres: Sequence[str],
-    params: SpectrogramParams,
-    training_params: TrainingParams = TRAINING,
-    standardise: bool = True,
-    provenance: dict[str, Any] | None = None,
-    on_epoch: Callable[[training.Epoch], None] | None = None,
-) -> GenreModel:
-    """Train the genre network; an epoch draws half of each track's fragments afresh.
+        Raises
+        ------
+        ParameterError
+            If it is not.
+        """
+        if not isinstance(self.classifier, GenreClassifier):
+            raise ParameterError(f"{self.system.name} is no network")
+        return self.classifier
 
-    Parameters
-    ----------
-    training_set : FragmentSet
-    validation_set : FragmentSet or None
-        Early stopping by its log-likelihood; of other artists than the training set.
-    genres : sequence of str
-        What the indices in ``y`` mean.
-    params : SpectrogramParams
-        What the fragments were made with.
-    training_params : TrainingParams
-    standardise : bool
-        Shift and scale each mel band by its mean and deviation over the training set.
-    provenance : dict, optional
-        Kept with the weights.
-    on_epoch : callable, optional
+    @property
+    def kind(self) -> Literal["network", "map", "classical"]:
+        """What the classifier is."""
+        if isinstance(self.classifier, GenreClassifier):
+            return "network"
+        return "map" if isinstance(self.classifier, GenreMap) else "classical"
 
-    Returns
-    -------
-    GenreModel
+    @property
+    def n_parameters(self) -> int:
+        """Trained numbers of a network or a map; 0 for classical models, which vary in kind."""
+        if self.kind == "network":
+            return sum(p.numel() for p in self.classifier.parameters())
+        return self.classifier.weights.size if self.kind == "map" else 0
+
+    def piece_shares(self, pieces: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Shares of genres of pieces, ``(n, n_frames, n_bands)`` to ``(n, n_genres)``."""
+        if self.kind == "network":
+            return network_shares(self.classifier, pieces)
+        if self.kind == "map":
+            return som.shares(self.classifier, som.vectors(pieces))
+        return classical.shares(self.classifier, as_vectors(pieces), len(self.genres))
+
+    def shares(self, x: Pieces) -> NDArray[np.float64]:
+        """Shares of genres of tracks, ``(n, k, n_frames, n_bands)`` to ``(n, n_genres)``.
+
+        The mean over their pieces; rows add up to 1.
+        """
+        shares = self.piece_shares(x.reshape(-1, *x.shape[2:]))
+        return np.asarray(shares.reshape(*x.shape[:2], -1).mean(1))
+
+    @property
+    def piece_duration_s(self) -> float | None:
+        """Seconds of a piece; ``None`` if a whole track is one."""
+        return self.system.inputs.piece_duration_s or None
+
+    def predict(self, path: Path) -> NDArray[np.float64]:
+        """Shares of genres of all consecutive pieces of a file, ``(n_pieces, n_genres)``.
+
+        Raises
+        ------
+        AudioDecodeError
+            If the file cannot be decoded.
+        """
+        return self.piece_shares(inputs.pieces(path, self.system.inputs))
+
+
+def network_shares(
+    network: GenreClassifier, pieces: NDArray[np.floating[Any]], *, half: bool = False
+) -> NDArray[np.float64]:
+    """Shares of genres of pieces, ``(n, n_frames, n_bands)`` to ``(n, n_genres)``.
+
+    With `half` the layers are computed in bfloat16.
     """
-    k, n_frames, n_mels = training_set.x.shape[1:]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training_params.seed)
-        network = GenreNetwork(ConvolutionParams(n_frames=n_frames, n_mels=n_mels), len(genres))
-    if standardise:
-        bands = training_set.x.reshape(-1, n_mels)
-        network.band_mean.copy_(torch.from_numpy(bands.mean(0, dtype=np.float64)))
-        network.band_std.copy_(torch.from_numpy(bands.std(0, dtype=np.float64) + 1e-3))
-    rng = np.random.default_rng(training_params.seed)
-    per_track = max(1, k // 2)
-    tracks = np.arange(len(training_set.y))[:, None]
-    targets = torch.from_numpy(np.repeat(training_set.y, per_track))
-
-    def draw(_: int) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = rng.permuted(np.tile(np.arange(k), (len(tracks), 1)), axis=1)[:, :per_track]
-        x = training_set.x[tracks, chosen].reshape(-1, n_frames, n_mels)
-        return torch.from_numpy(x), targets
-
-    def log_likelihood() -> float:
-        assert validation_set is not None
-        shares = track_shares(network, validation_set.x)
-        return float(np.log(shares[np.arange(len(shares)), validation_set.y] + 1e-9).mean())
-
-    training.fit(
-        network,
-        draw,
-        functional.nll_loss,
-        training_params,
-        validate=log_likelihood if validation_set is not None else None,
-        on_epoch=on_epoch,
-    )
-    return GenreModel(
-        network=network, params=params, genres=tuple(genres), provenance=provenance or {}
-    )
-
-
-def track_shares(network: GenreNetwork, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Shares of tracks, ``(n, k, n_frames, n_mels)`` to ``(n, n_genres)``: means over fragments."""
     network.eval()
-    with torch.inference_mode():
-        shares = [network(torch.from_numpy(track)).exp().mean(0).numpy() for track in x]
-    return np.array(shares, np.float64)
+    found = []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        for start in range(0, len(pieces), _CHUNK):
+            batch = torch.from_numpy(pieces[start : start + _CHUNK]).float()
+            found.append(network(batch).exp().double().numpy())
+    return np.concatenate(found)
 
 
-def predict(path: Path, model: GenreModel) -> NDArray[np.float64]:
-    """Genre shares of each fragment of a file, ``(n_fragments, n_genres)``; rows add up to 1.
-
-    Raises
-    ------
-    AudioDecodeError
-        If the file cannot be decoded.
-    """
-    with torch.inference_mode():
-        shares = [
-            model.network(torch.from_numpy(fragments)).exp().numpy()
-            for fragments in spectrogram.fragments(path, model.params)
-        ]
-    return np.concatenate(shares).astype(np.float64)
+def as_vectors(pieces: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Pieces as classical models take them, ``(n, n_frames, n_bands)`` to ``(n, n_features)``."""
+    return pieces.reshape(len(pieces), -1)
 
 
 def save(path: Path, model: GenreModel) -> None:
-    """Write a genre model that `load` reads."""
+    """Write a trained system into one file that `load` reads."""
     manifest = {
-        "spectrogram": dataclasses.asdict(model.params),
+        "system": model.system.name,
+        "inputs": dataclasses.asdict(model.system.inputs),
+        "embedding": _embedding(model.system),
+        "settings": dict(model.system.settings),
         "genres": list(model.genres),
         "provenance": model.provenance,
     }
-    tensors = {name: t.numpy() for name, t in model.network.state_dict().items()}
+    if model.kind == "network":
+        tensors = {name: t.numpy() for name, t in model.classifier.state_dict().items()}
+    elif model.kind == "map":
+        tensors = model.classifier.tensors
+    else:
+        content = np.frombuffer(classical.to_bytes(model.classifier), np.uint8)
+        tensors = {_MODEL: content}
     checkpoint.save(path, _KIND, tensors, manifest)
 
 
 def load(path: Path) -> GenreModel:
-    """Read a genre model.
+    """Read a trained system.
 
     Raises
     ------
     CheckpointError
         If the file is missing, damaged or does not fit.
+    ParameterError
+        If a library that it needs is missing.
     """
     tensors, manifest = checkpoint.load(path, _KIND)
     try:
-        params = SpectrogramParams(**manifest["spectrogram"])
+        system = _system(manifest)
         genres = tuple(str(genre) for genre in manifest["genres"])
         provenance = dict(manifest["provenance"])
-        shape = ConvolutionParams(n_frames=params.n_frames, n_mels=params.n_mels)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: its manifest does not fit ({error})") from None
-    network = GenreNetwork(shape, len(genres))
+    if manifest.get("embedding") != _embedding(system):
+        raise CheckpointError(
+            f"{path}: was trained on patches of another network than that which is now called"
+            f" {system.inputs.embedding}; train it again"
+        )
+    classifier: Any
+    if not isinstance(system.build, str):
+        classifier = _load_network(path, system, len(genres), tensors)
+    elif system.build == "som":
+        try:
+            classifier = som.from_tensors(tensors)
+        except ParameterError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+    else:
+        if _MODEL not in tensors:
+            raise CheckpointError(f"{path}: the bytes of the model are missing")
+        classifier = classical.from_bytes(tensors[_MODEL].tobytes(), str(path))
+    return GenreModel(system=system, genres=genres, classifier=classifier, provenance=provenance)
+
+
+def _embedding(system: System) -> str | None:
+    """Fingerprint of the frozen network before this one, if there is one."""
+    name = system.inputs.embedding
+    return None if name is None else embeddings.maker(name).fingerprint
+
+
+def _system(manifest: dict[str, Any]) -> System:
+    """Rebuild a system from a manifest; raises KeyError, TypeError or ValueError."""
+    if "system" not in manifest:  # of the time when the thesis's network was the only one
+        heard = SpectrogramParams(**manifest["spectrogram"])
+        return dataclasses.replace(
+            SYSTEMS["thesis-log" if heard.compression == "log" else "thesis"],
+            inputs=inputs.InputParams(kind="mel", spectrogram=heard),
+        )
+    plain = dict(manifest["inputs"])
+    if plain["spectrogram"] is not None:
+        plain["spectrogram"] = SpectrogramParams(**plain["spectrogram"])
+    return dataclasses.replace(
+        SYSTEMS[manifest["system"]],
+        inputs=inputs.InputParams(**plain),
+        settings=dict(manifest["settings"]),
+    )
+
+
+def _load_network(
+    path: Path, system: System, n_genres: int, tensors: dict[str, NDArray[Any]]
+) -> GenreClassifier:
+    try:
+        # Without memory for weights: shapes that the manifest makes up cost nothing.
+        with torch.device("meta"):
+            network = system.network(system.inputs.shape, n_genres)
+    except (ParameterError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: its manifest does not fit ({error})") from None
     expected = {name: tuple(t.shape) for name, t in network.state_dict().items()}
     checkpoint.check_shapes(path, tensors, expected)
-    network.load_state_dict({name: torch.from_numpy(t) for name, t in tensors.items()})
-    network.eval()
-    return GenreModel(network=network, params=params, genres=genres, provenance=provenance)
+    weights = {name: torch.from_numpy(t) for name, t in tensors.items()}
+    network.load_state_dict(weights, assign=True)
+    return network.eval()
 
 
 def cut(model: GenreModel, path: Path) -> None:
-    """Write the convolutions (layers 1 to 6) as a preprocessor that gives features."""
+    """Write the thesis network's convolutions (layers 1 to 6) as a preprocessor.
+
+    Raises
+    ------
+    ParameterError
+        If the model is another network.
+    """
+    network, params = model.classifier, model.system.inputs.spectrogram
+    if not isinstance(network, GenreNetwork) or params is None:
+        names = ", ".join(name for name in SYSTEMS if name.startswith("thesis"))
+        raise ParameterError(
+            f"{model.system.name} has no layers that give a preprocessor; these have: {names}"
+        )
     tensors = {
-        name: t.numpy()
-        for name, t in model.network.state_dict().items()
-        if not name.startswith("dense")
+        name: t.numpy() for name, t in network.state_dict().items() if not name.startswith("dense")
     }
     preprocessor.save(
-        path, tensors, params=model.params, genres=model.genres, provenance=model.provenance
+        path, tensors, params=params, genres=model.genres, provenance=model.provenance
     )

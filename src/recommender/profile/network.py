@@ -85,7 +85,9 @@ def train(
             on_epoch(epoch)
 
     for part in range(recipe.n_networks):
-        heard = [f for t, f in others if _hears(part, t, recipe.n_networks)] + list(pool)
+        known = [other for other in others if _hears(part, other[0], recipe.n_networks)]
+        trusted = _without_doubted(liked, known, recipe.doubted_share)
+        heard = [features for _, features in trusted] + list(pool)
         draw = _Draw(
             liked=[features for _, features in liked],
             others=heard or everything_else,
@@ -118,6 +120,25 @@ def train(
         liked_score=_mean_score(profile, liked),
         other_score=_mean_score(profile, others),
     )
+
+
+def _without_doubted(
+    liked: Sequence[Named], others: Sequence[Named], share: float
+) -> Sequence[Named]:
+    """Leave out the others that are most like the playlist: many of them would be liked.
+
+    Nearness is the cosine of mean features to the centroid of what is liked (Rocchio's rule, as Li
+    and Liu, Learning to classify texts using positive and unlabeled data, 2003, use it).
+    """
+    n_doubted = int(share * len(others))
+    if n_doubted == 0:
+        return others
+    vectors = np.array([features.mean(0, dtype=np.float32) for _, features in [*liked, *others]])
+    vectors -= vectors[len(liked) :].mean(0)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    nearness = vectors[len(liked) :] @ vectors[: len(liked)].mean(0)
+    doubted = set(np.argsort(-nearness, kind="stable")[:n_doubted].tolist())
+    return [other for i, other in enumerate(others) if i not in doubted]
 
 
 def _train_one(

@@ -67,7 +67,7 @@ def save_fragments(
         )
         FigureCanvasAgg(figure)
         axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
-        bands, labels = _ticks(params)
+        bands, labels = band_ticks(params)
         for axis, fragment, title in zip(axes.flat, fragments, titles, strict=False):
             image = axis.imshow(
                 fragment.T,
@@ -87,7 +87,7 @@ def save_fragments(
             axis.set_xlabel("time (s)")
         for row in axes:
             row[0].set_ylabel("frequency (Hz)")
-        label, levels = _levels(params)
+        label, levels = level_texts(params)
         bar = figure.colorbar(image, ax=axes, label=label, fraction=0.03)
         bar.set_ticks(list(levels), labels=list(levels.values()))
         with warnings.catch_warnings():
@@ -96,7 +96,7 @@ def save_fragments(
             figure.savefig(path)
 
 
-def _levels(params: SpectrogramParams) -> tuple[str, dict[float, str]]:
+def level_texts(params: SpectrogramParams) -> tuple[str, dict[float, str]]:
     """What values mean: the label of the colours, and texts of some values."""
     maximum = "the maximum" if params.reference == "fragment" else "full scale"
     if params.compression == "log":
@@ -107,7 +107,7 @@ def _levels(params: SpectrogramParams) -> tuple[str, dict[float, str]]:
     return f"share of {maximum}", {2 * share - 1: f"{share:g}" for share in quarters}
 
 
-def _ticks(params: SpectrogramParams) -> tuple[list[float], list[str]]:
+def band_ticks(params: SpectrogramParams) -> tuple[list[float], list[str]]:
     """Bands, with fractions, whose centres lie at round frequencies."""
 
     def mel(f: float) -> float:

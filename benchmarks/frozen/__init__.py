@@ -1,0 +1,1 @@
+"""Candidates for the preprocessor, compared by their frozen features alone."""
