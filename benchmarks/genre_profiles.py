@@ -42,8 +42,8 @@ the rotation's two folds, unlabelled clips of the liked genre among them, as in 
 Mean ± standard error over listeners.
 
 How far to trust it: the preprocessor of a rotation was trained on three folds that share no artist
-with the two used here, but one of these two decided when its training stopped. `default` was chosen
-among some thirty variants on two of the five rotations, so its figures lean to the high side.
+with the two used here; of `thesis`, one of these two decided when its training stopped. `default`
+was chosen among dozens of variants on this music, so its figures lean to the high side.
 Listeners of a genre share clips, so the errors lean to the low side.
 
 """

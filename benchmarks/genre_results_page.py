@@ -31,8 +31,8 @@ AGREEMENT = """
 ## What agrees, what does not, and why
 
 Published figures are on other data: GTZAN and FMA have as many tracks of every genre, and a random
-split puts an artist, or pieces of one track, on both sides. Here a third of the clips are rock, half
-of the labels are guessed from the artist, and no artist is on both sides: figures are lower
+split puts an artist, or pieces of one track, on both sides. Here a third of the clips are rock,
+half of the labels are guessed from the artist, and no artist is on both sides: figures are lower
 throughout, and the macro F1 more so than the accuracy.
 
 What agrees is the order: hand-made features with support vectors or CatBoost are ahead of the
