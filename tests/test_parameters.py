@@ -220,4 +220,5 @@ def test_recipes_survive_json() -> None:
             training=TrainingParams(**fields["training"]),
             fragments_per_track=fields["fragments_per_track"],
             n_networks=fields["n_networks"],
+            doubted_share=fields["doubted_share"],
         )
