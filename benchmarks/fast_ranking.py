@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import scipy.stats
-from numpy.typing import NDArray
 
 from recommender import audio, preprocessor, profile, ranking
 from recommender.analysis import scan
+from recommender.evaluation import metrics
 from recommender.genres import LabelledTrack, read
 from recommender.library import Library
 from recommender.parameters import DEFAULT
@@ -141,15 +141,9 @@ def compare(
                 correlation=float(scipy.stats.spearmanr(x, y).statistic),
                 change=float(np.abs(x - y).mean()),
                 kept=len(first) / TOP,
-                auc_full=auc(x, wanted),
-                auc_fast=auc(y, wanted),
+                auc_full=metrics.auc(x, wanted),
+                auc_fast=metrics.auc(y, wanted),
             )
-
-
-def auc(scores: NDArray[np.float64], wanted: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve (Mann-Whitney)."""
-    statistic = scipy.stats.mannwhitneyu(scores[wanted], scores[~wanted]).statistic
-    return float(statistic / (wanted.sum() * (~wanted).sum()))
 
 
 def table(compared: list[Comparison]) -> str:

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.stats
 
 from recommender import preprocessor, profile, ranking
 from recommender.analysis import scan
+from recommender.evaluation import metrics
 from recommender.genres import LabelledTrack, read
 from recommender.library import Library
 from recommender.parameters import RECIPES, Recipe
@@ -97,7 +97,8 @@ def rotation(
             built = profile.build(library, "listener", recipe, network.fingerprint, liked)
             candidates = [*listener.held_out, *listener.rest]
             scores = {r.path: r.score for r in ranking.rank(built, library, candidates)}
-            yield listener.genre, auc(scores, set(listener.held_out))
+            wanted = [path in set(listener.held_out) for path in scores]
+            yield listener.genre, metrics.auc(list(scores.values()), wanted)
 
 
 def listeners(tracks: list[LabelledTrack], fold: int) -> Iterator[Listener]:
@@ -122,15 +123,6 @@ def listeners(tracks: list[LabelledTrack], fold: int) -> Iterator[Listener]:
                     held_out=held_out,
                     rest=[track.path for track in others if track.genre != genre],
                 )
-
-
-def auc(scores: dict[Path, float], positives: set[Path]) -> float:
-    """Area under the ROC curve from ranks (Mann-Whitney), ties counting half."""
-    paths = list(scores)
-    ranks = scipy.stats.rankdata([scores[path] for path in paths])
-    positive = np.array([path in positives for path in paths])
-    n, m = positive.sum(), (~positive).sum()
-    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m))
 
 
 def table(tracks: list[LabelledTrack], results: dict[str, Aucs]) -> str:

@@ -102,10 +102,6 @@ def patch_dense(x: Array, w: Weights) -> Array:
     return dense(relu(dense(x.reshape(len(x), -1), w, "network.1")), w, "network.4")
 
 
-def logistic_regression(x: Array, w: Weights) -> Array:
-    return dense(x.reshape(len(x), -1), w, "network.1")
-
-
 def patch_lstm(x: Array, w: Weights) -> Array:
     return dense(lstm(lstm(x, w, "lstm"), w, "lstm", layer=1)[:, -1], w, "output")
 
@@ -125,7 +121,6 @@ DESCRIBED: dict[Make, tuple[tuple[int, int], Callable[[Array, Weights], Array]]]
     networks.SmallCnn2d: ((49, 15), small_cnn2d),
     networks.FeedForward: ((5, 6), feed_forward),
     networks.PatchDense: ((5, 6), patch_dense),
-    networks.LogisticRegression: ((5, 6), logistic_regression),
     networks.PatchLstm: ((9, 6), patch_lstm),
     networks.PatchCnn: ((9, 6), patch_cnn),
 }
@@ -211,7 +206,6 @@ SIZES: list[tuple[Make, tuple[int, int], int]] = [
         (3 * 128 + 1) * 64 + (3 * 64 + 1) * 64 + (27 * 64 + 1) * 10,
     ),
     (networks.PatchDense, (31, 128), (31 * 128 + 1) * 30 + 310),
-    (networks.LogisticRegression, (31, 128), (31 * 128 + 1) * 10),
     # 660 frames: 658, 164, 162, 40; 128 bands: 126, 63, 61, 30
     (
         networks.SmallCnn2d,

@@ -17,6 +17,7 @@ from recommender.parameters import (
     SpectrogramParams,
     TrainingParams,
     fingerprint,
+    suited,
 )
 
 
@@ -222,3 +223,11 @@ def test_recipes_survive_json() -> None:
             n_networks=fields["n_networks"],
             doubted_share=fields["doubted_share"],
         )
+
+
+def test_features_that_are_not_whitened_are_standardised_and_learned_more_slowly() -> None:
+    assert suited(RECIPES["default"], whitened=True) is RECIPES["default"]
+    assert suited(RECIPES["thesis"], whitened=False) is RECIPES["thesis"]
+    raw = suited(RECIPES["default"], whitened=False)
+    assert raw.network.standardise
+    assert raw.training.learning_rate == pytest.approx(1e-3)

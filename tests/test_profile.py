@@ -22,6 +22,7 @@ from recommender.networks import ListenerNetwork
 from recommender.parameters import RECIPES, NetworkParams, Recipe
 from recommender.profile import Profile, TrackRef
 from recommender.profile import negatives as pools
+from recommender.profile import network as listeners
 from recommender.ranking import rank
 
 FINGERPRINT = "0123456789abcdef"
@@ -522,3 +523,18 @@ def test_names_that_can_be(name: str, tmp_path: Path) -> None:
 def test_names_that_cannot_be(name: str, tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="cannot be a profile's name"):
         profile.path_of(name, tmp_path)
+
+
+def test_what_is_most_like_the_playlist_is_no_negative() -> None:
+    """Others in four directions, one of them the playlist's: that quarter is never learned from."""
+    rng = np.random.default_rng(0)
+
+    def named(n: int, direction: int) -> listeners.Named:
+        centre = 5 * np.eye(4)[direction]
+        return ref(n), (centre + rng.normal(0, 0.1, (3, 4))).astype(np.float16)
+
+    liked = [named(n, 0) for n in range(5)]
+    others = [named(100 + n, n % 4) for n in range(40)]
+    kept = listeners._without_doubted(liked, others, 0.25)
+    assert [track for track, _ in kept] == [t for n, (t, _) in enumerate(others) if n % 4]
+    assert listeners._without_doubted(liked, others, 0.0) == others

@@ -1,7 +1,7 @@
 """The networks, as torch modules: those that tell genres apart, and the one of a listener."""
 
 from recommender.networks.base import GenreClassifier
-from recommender.networks.dense import FeedForward, LogisticRegression, PatchDense
+from recommender.networks.dense import FeedForward, PatchDense
 from recommender.networks.fusion import FusionNetwork
 from recommender.networks.images import Cnn2d, SmallCnn2d
 from recommender.networks.listener import ListenerNetwork
@@ -19,7 +19,6 @@ __all__ = [
     "GenreClassifier",
     "GenreNetwork",
     "ListenerNetwork",
-    "LogisticRegression",
     "Parallel",
     "PatchCnn",
     "PatchDense",

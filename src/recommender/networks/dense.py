@@ -78,20 +78,3 @@ class PatchDense(FeedForward):
         dropout: float = 0.5,
     ) -> None:
         super().__init__(input_shape, n_genres, (hidden,), "relu", dropout)
-
-
-class LogisticRegression(FeedForward):
-    """Logistic regression of the course project, on the embeddings of all patches of a track.
-
-    Its penalty is left to the training: a ``weight_decay`` of ``1 / (C n)`` is scikit-learn's `C`
-    for n samples, but for the biases, which are not spared here.
-
-    Parameters
-    ----------
-    input_shape : (int, int)
-        Patches of a track, and dimensions of an embedding.
-    n_genres : int
-    """
-
-    def __init__(self, input_shape: tuple[int, int], n_genres: int) -> None:
-        super().__init__(input_shape, n_genres, ())

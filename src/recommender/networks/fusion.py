@@ -53,7 +53,7 @@ class FusionNetwork(GenreClassifier):
         return (statistics - self.statistics_mean) / self.statistics_std
 
     def embed(self, x: Tensor) -> Tensor:
-        """Packed inputs to embeddings ``(n, n_embedding)``, of zero mean and unit deviation."""
+        """Packed inputs to embeddings ``(n, n_embedding)``, batch-normalised."""
         maps = x[:, : -self.fusion.n_statistics].reshape(len(x), -1, self.shape.n_mels)
         maps = self.standardise(maps).transpose(1, 2)
         maps = functional.max_pool1d(functional.relu(self.conv1(maps)), 2)

@@ -18,12 +18,15 @@ def read_folders(path: Path) -> Collection:
     """Read genre folders.
 
     A track's group is its artist's tag; without one, its folder within the genre's; without one of
-    those either, the track itself. Files that lie beside the genre folders are no one's.
+    those either, the track itself. Files that lie beside the genre folders are left out.
     """
     files, skipped = music(path)
     tracks = []
+    loose: list[str] = []
     for file in files:
         parts = file.relative_to(path).parts
+        if len(parts) == 1:
+            loose.append(file.name)
         if len(parts) == 1 or parts[0].startswith("."):
             continue
         name = artist(audio.read_tags(file).artist)
@@ -35,6 +38,8 @@ def read_folders(path: Path) -> Collection:
                 artist_known=name is not None,
             )
         )
+    if loose:
+        skipped.append((path, several("files in no genre's folder", loose)))
     return Collection(name=path.name, tracks=tuple(tracks), skipped=tuple(skipped))
 
 
