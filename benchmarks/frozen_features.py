@@ -33,7 +33,7 @@ from recommender.evaluation import Clip
 from recommender.files import write_atomically
 from recommender.genres import sources, views
 from recommender.genres.views import ViewParams, Views
-from recommender.parameters import DEFAULT
+from recommender.parameters import SHIPPED
 
 MIN_CLIPS = 10
 SEEDS = range(5)
@@ -65,8 +65,8 @@ def main() -> None:
             print(done.result(), flush=True)
     if options.output:
         found = results(options.work, folds)
-        if "mfcc" not in found:
-            parser.error("nothing to compare with: fill the group 'statistics', too")
+        if not {"mfcc", "default"} <= set(found):
+            parser.error("nothing to compare with: fill 'statistics' and 'default', too")
         text = page.page(clips, figures(clips, found), examined(clips, found))
         options.output.write_text(text)
         print(text)
@@ -85,7 +85,7 @@ def hear(clips: Sequence[Clip], work: Path, pool: Executor) -> None:
 
 def see(audio: Path, work: Path, jobs: int, min_clips: int) -> None:
     """Compute once the views that networks learn from."""
-    params = DEFAULT.spectrogram
+    params = SHIPPED["default"]
     for name, how in (("changed", ViewParams()), ("unchanged", UNCHANGED)):
         folder = work / f"views-{name}"
         if not (folder / "statistics.npy").exists():
@@ -223,6 +223,7 @@ def figures(clips: Sequence[Clip], found: Mapping[str, examining.Found]) -> list
             ndcg=evaluation.bootstrap(result, "ndcg"),
             auc_above=evaluation.paired(result, measured["mfcc"], "auc"),
             ndcg_above=evaluation.paired(result, measured["mfcc"], "ndcg"),
+            ndcg_below=evaluation.paired(measured["default"], result, "ndcg"),
             by_kind={
                 kind: (auc, result.by_kind("ndcg")[kind])
                 for kind, auc in result.by_kind("auc").items()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recommender import preprocessor
 from recommender.demo.styles import STYLES, synthesise
-from recommender.parameters import RECIPES
+from recommender.parameters import SHIPPED
 from recommender.profile.negatives import save_pool
 
 WEIGHTS = Path(__file__).parent.parent / "src" / "recommender" / "weights"
@@ -27,7 +27,7 @@ def main() -> None:
     pieces = [(style, FIRST_SEED + 100 * i) for i in range(N_ARTISTS) for style in sorted(STYLES)]
     with ThreadPoolExecutor(2) as pool:
         signals = list(pool.map(lambda piece: mono(*piece), pieces))
-    for name in RECIPES:
+    for name in SHIPPED:
         network = preprocessor.load(name)
         tracks = [network.transform(y).astype(np.float16) for y in signals]
         path = WEIGHTS / f"negatives-{name}.safetensors"

@@ -29,7 +29,7 @@ from recommender import preprocessor, timbre, training
 from recommender.genres import fusion, learning, material, metrics, model, sources, views
 from recommender.genres.sources import Collection
 from recommender.genres.systems import SYSTEMS
-from recommender.parameters import DEFAULT, FusionParams
+from recommender.parameters import SHIPPED, FusionParams
 
 N_FOLDS = 5
 MIN_CLIPS = {"default": 10, "thesis": 40, "thesis-log": 40}
@@ -167,7 +167,7 @@ def hear(collection: Collection, name: str, work: Path, jobs: int, seed: int) ->
     if name != "default":
         heard(collection, name, work, jobs, seed)
         return
-    params = DEFAULT.spectrogram
+    params = SHIPPED["default"]
     paths = [track.path for track in collection.tracks]
     found = views.compute(paths, params, timbre.fine_params(params), seed=seed, jobs=jobs)
     np.save(work / "fragments.npy", found.fragments)
@@ -219,7 +219,7 @@ def train_fused(job: Job) -> Result:
     preprocessor.save(
         job.output,
         fusion.freeze(network, chosen, groups),
-        params=DEFAULT.spectrogram,
+        params=SHIPPED["default"],
         fusion=FusionParams(),
         genres=job.collection.genres,
         provenance=job.provenance,

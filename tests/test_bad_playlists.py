@@ -11,7 +11,6 @@ from commands import call, misused, refused, run
 from recommender import checkpoint
 
 BUILD = ("profile", "build", "mine")
-QUICK = ("--epochs", 1, "--json")
 
 
 @pytest.fixture
@@ -33,22 +32,22 @@ def music(tmp_path: Path, home: Path) -> Path:
 def test_a_playlist_of_parts_means_these_parts(music: Path, tmp_path: Path, suffix: str) -> None:
     mix, playlist = sounds.tone(music / "others/mix.wav", 100), tmp_path / f"best.{suffix}"
     halves, thirds = ("--sections", 0.8), ("--sections", 0.5)
-    assert call(*BUILD, music / "liked", "--library", music, *thirds, *QUICK).code == 0
+    assert call(*BUILD, music / "liked", "--library", music, *thirds, "--json").code == 0
     assert call("rank", "mine", mix, *thirds, "--top", 1, "-o", playlist).code == 0
     best = call("rank", "mine", mix, *thirds, "--top", 1, "--json").json[0]
 
-    answer = call(*BUILD, playlist, "--library", music, *thirds, *QUICK)
+    answer = call(*BUILD, playlist, "--library", music, *thirds, "--json")
     assert answer.json["n_liked"] == 1
     assert "Note: " not in answer.err.replace("Note: there is little other music", "")
     liked = call("rank", "mine", mix, *thirds, "--json").json
     assert best["start_s"] not in {row["start_s"] for row in liked}
     assert len(liked) == 2
     others = ("--library", music / "others", "--dislike", playlist)
-    answer = call(*BUILD, music / "liked/0.wav", *others, *thirds, *QUICK)
+    answer = call(*BUILD, music / "liked/0.wav", *others, *thirds, "--json")
     assert (answer.json["n_liked"], answer.json["n_disliked"]) == (1, 1)
 
     for words, n_liked in [(halves, 2), ((), 1)]:  # divided otherwise, and not at all
-        answer = call(*BUILD, playlist, *words, *QUICK)
+        answer = call(*BUILD, playlist, *words, "--json")
         assert (answer.code, answer.json["n_liked"]) == (0, n_liked)
         assert f"Note: {mix}: is not divided as the playlist has it, so all of it" in answer.err
 
@@ -56,7 +55,7 @@ def test_a_playlist_of_parts_means_these_parts(music: Path, tmp_path: Path, suff
 def test_what_overlaps_a_liked_part_is_not_recommended(music: Path) -> None:
     mix, playlist = sounds.tone(music / "others/mix.wav", 100), music / "best.m3u8"
     playlist.write_text(f"#EXTVLCOPT:start-time=30\n#EXTVLCOPT:stop-time=60\n{mix}\n")
-    words = ("--sections", 0.5, *QUICK)
+    words = ("--sections", 0.5, "--json")
     assert call(*BUILD, playlist, "--library", music, *words).json["n_liked"] == 1
     for minutes, starts_s in [(0.5, {0, 60}), (0.3, {0, 18, 54, 72, 90}), (0.8, {48}), (9, set())]:
         rows = call("rank", "mine", mix, "--sections", minutes, "--json").json
@@ -67,10 +66,10 @@ def test_parts_and_the_whole_are_counted_once(music: Path) -> None:
     sounds.tone(music / "mix.wav", 100)
     lines = ["#EXTVLCOPT:stop-time=30.0004", "mix.wav", "liked/1.wav", "mix.wav"]
     (music / "best.m3u").write_text("\n".join(lines))
-    answer = call(*BUILD, music / "best.m3u", "--sections", 0.5, *QUICK)
+    answer = call(*BUILD, music / "best.m3u", "--sections", 0.5, "--json")
     assert (answer.code, answer.json["n_liked"]) == (0, 4)
     shown = call("profile", "show", "mine").out.splitlines()
-    assert [line.strip().removeprefix(f"{music}/") for line in shown[-4:]] == [
+    assert [line.partition(f"  {music}/")[2] for line in shown[-4:]] == [
         "liked/1.wav",
         "mix.wav 00:00-00:30",
         "mix.wav 00:30-01:00",
@@ -81,7 +80,7 @@ def test_parts_and_the_whole_are_counted_once(music: Path) -> None:
 def test_files_of_a_playlist_that_are_gone_are_named_and_the_rest_counts(music: Path) -> None:
     playlist = music / "best.m3u8"
     playlist.write_text("liked/0.wav\nliked/gone.wav\nliked/1.wav\nhttp://radio.example/live\n")
-    answer = call(*BUILD, playlist, "--library", music, *QUICK)
+    answer = call(*BUILD, playlist, "--library", music, "--json")
     assert (answer.code, answer.json["n_liked"]) == (0, 2)
     assert f"Note: {playlist}: {music / 'liked/gone.wav'} is gone" in answer.err
     assert "http://radio.example/live is a stream or a playlist, not music" in answer.err
@@ -92,7 +91,7 @@ def test_relative_absolute_and_windows_names_are_the_same_files(music: Path) -> 
     playlist.parent.mkdir()
     names = ["../liked/0.wav", str(music / "liked/1.wav"), r"..\liked\2.wav"]
     playlist.write_bytes("\r\n".join(names).encode())
-    answer = call(*BUILD, playlist, "--library", music, *QUICK)
+    answer = call(*BUILD, playlist, "--library", music, "--json")
     assert (answer.code, answer.json["n_liked"]) == (0, 3)
     shown = call("profile", "show", "mine", "--json")
     assert shown.json["tracks"] == [str(music / f"liked/{n}.wav") for n in range(3)]
@@ -112,25 +111,25 @@ def test_a_playlist_without_music_is_refused(
     music: Path, name: str, content: str, words: list[str]
 ) -> None:
     (music / name).write_text(content)
-    refused(call(*BUILD, music / name, *QUICK), music / name, *words)
+    refused(call(*BUILD, music / name, "--json"), music / name, *words)
     assert call("profile", "list").out == ""
 
 
 def test_a_playlist_that_does_not_exist_is_refused(music: Path) -> None:
-    refused(call(*BUILD, music / "none", *QUICK), music / "none", "there is no such")
-    refused(call(*BUILD, music / "none.m3u8", *QUICK), music / "none.m3u8", "No such file")
+    refused(call(*BUILD, music / "none", "--json"), music / "none", "there is no such")
+    refused(call(*BUILD, music / "none.m3u8", "--json"), music / "none.m3u8", "No such file")
 
 
 def test_an_empty_folder_is_no_playlist(music: Path) -> None:
     (music / "new").mkdir()
-    answer = call(*BUILD, music / "new", "--library", music, *QUICK)
+    answer = call(*BUILD, music / "new", "--library", music, "--json")
     refused(answer, music / "new")
     assert call("profile", "list").out == ""
 
 
 def test_a_playlist_with_a_bad_file_is_learned_and_the_file_is_named(music: Path) -> None:
     (music / "liked/text.mp3").write_text("no music")
-    answer = call(*BUILD, music / "liked", "--library", music, *QUICK)
+    answer = call(*BUILD, music / "liked", "--library", music, "--json")
     assert (answer.code, answer.json["n_liked"]) == (1, 4)
     assert f"{music / 'liked/text.mp3'}: not an audio file" in answer.err
 
@@ -138,13 +137,13 @@ def test_a_playlist_with_a_bad_file_is_learned_and_the_file_is_named(music: Path
 def test_a_playlist_of_bad_files_alone_is_refused(music: Path) -> None:
     (music / "bad").mkdir()
     (music / "bad/empty.mp3").touch()
-    answer = call(*BUILD, music / "bad", "--library", music / "others", *QUICK)
+    answer = call(*BUILD, music / "bad", "--library", music / "others", "--json")
     refused(answer, music / "bad", "no track there that can be used")
     assert f"{music / 'bad/empty.mp3'}: the file is empty" in answer.err
 
 
 def test_a_playlist_that_is_the_whole_library_meets_the_shipped_pool(music: Path) -> None:
-    answer = call(*BUILD, music, "--library", music, *QUICK)
+    answer = call(*BUILD, music, "--library", music, "--json")
     assert answer.code == 0, answer.err
     assert answer.json["n_liked"] == 7
     assert answer.json["others_from"] == "shipped pool"
@@ -153,7 +152,7 @@ def test_a_playlist_that_is_the_whole_library_meets_the_shipped_pool(music: Path
 
 
 def test_liked_and_disliked_at_once_is_refused(music: Path) -> None:
-    answer = call(*BUILD, music / "liked", "--dislike", music / "liked/2.wav", *QUICK)
+    answer = call(*BUILD, music / "liked", "--dislike", music / "liked/2.wav", "--json")
     refused(answer, music / "liked/2.wav", "both liked and disliked")
     assert call("profile", "list").out == ""
     assert call("library", "status", "--json").json["n_tracks"] == 4  # what was heard is kept
@@ -165,7 +164,7 @@ def test_liked_and_disliked_at_once_is_refused(music: Path) -> None:
 @pytest.fixture
 def profile(music: Path, home: Path) -> Path:
     """Path of a profile called "mine"."""
-    assert call(*BUILD, music / "liked", "--library", music, *QUICK).code == 0
+    assert call(*BUILD, music / "liked", "--library", music, "--json").code == 0
     return home / "profiles/mine.safetensors"
 
 
@@ -231,7 +230,7 @@ def test_an_answer_that_cannot_be_written_is_refused(
 
 @pytest.mark.parametrize("name", ["a/b", "../a", "", ".hidden", "a\nb", "x" * 81])
 def test_names_that_cannot_be_a_profile_are_refused(music: Path, home: Path, name: str) -> None:
-    refused(call("profile", "build", name, music, *QUICK), "cannot be a profile's name")
+    refused(call("profile", "build", name, music, "--json"), "cannot be a profile's name")
     refused(call("rank", name, music), "cannot be a profile's name")
     refused(call("profile", "delete", name), "cannot be a profile's name")
     assert not home.exists()
@@ -262,6 +261,7 @@ def test_wrong_usage_is_explained(music: Path, tmp_path: Path) -> None:
     misused(call("sing"), "No such command 'sing'")
     misused(call(*BUILD, music, "--recipe", "best"), "--recipe")
     misused(call(*BUILD, music, "--epochs", 0), "--epochs")
+    refused(call(*BUILD, music, "--epochs", 3), "'default' learns at once, not in epochs")
     refused(call("library", "scan", tmp_path / "none"), tmp_path / "none", "exist")
     refused(call("dataset", "build", tmp_path / "none", tmp_path / "out"), tmp_path / "none")
     assert not (tmp_path / "out").exists()
@@ -270,16 +270,22 @@ def test_wrong_usage_is_explained(music: Path, tmp_path: Path) -> None:
 # Weights ------------------------------------------------------------------------------------------
 
 
-def test_a_profile_whose_weights_do_not_fit_is_refused(music: Path, profile: Path) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "matrix", "vector"),
+    [("default", "liked", "reading"), ("network", "0.output.weight", "0.output.bias")],
+)
+def test_a_profile_whose_weights_do_not_fit_is_refused(
+    music: Path, profile: Path, recipe: str, matrix: str, vector: str
+) -> None:
+    assert call(*BUILD, music / "liked", "--library", music, "--recipe", recipe).code == 0
     tensors, manifest = checkpoint.load(profile, "profile")
     good = profile.read_bytes()
     rank = ("rank", "mine", music)
-    weight, bias = "0.output.weight", "0.output.bias"
-    checkpoint.save(profile, "profile", {**tensors, weight: np.zeros((1, 3), np.float32)}, manifest)
-    refused(call(*rank), profile, repr(weight), "has shape (1, 3)", "is needed")
-    bad = {**tensors, bias: np.full(1, np.nan, np.float32)}
+    checkpoint.save(profile, "profile", {**tensors, matrix: np.zeros((1, 3), np.float32)}, manifest)
+    refused(call(*rank), profile, repr(matrix), "has shape (1, 3)", "is needed")
+    bad = {**tensors, vector: np.full_like(tensors[vector], np.nan)}
     checkpoint.save(profile, "profile", bad, manifest)
-    refused(call(*rank), profile, repr(bias), "not finite")
+    refused(call(*rank), profile, repr(vector), "not finite")
     # Consistent, but made for other features.
     n = len(tensors["feature_mean"])
     bad = {name: t[..., 1:] if t.shape[-1] == n else t for name, t in tensors.items()}
@@ -308,10 +314,10 @@ def test_a_preprocessor_whose_weights_do_not_fit_is_refused(
     wrong = np.zeros((2, 2, 2), np.float32)
     checkpoint.save(path, "preprocessor", {**tensors, "conv2.weight": wrong}, manifest)
     build = (*BUILD, music / "liked", "--library", music, "--preprocessor")
-    refused(call(*build, path, *QUICK), path, "'conv2.weight' has shape (2, 2, 2)")
+    refused(call(*build, path, "--json"), path, "'conv2.weight' has shape (2, 2, 2)")
     checkpoint.save(path, "genre", tensors, manifest)
-    refused(call(*build, path, *QUICK), path, "holds a genre, but a preprocessor is needed")
+    refused(call(*build, path, "--json"), path, "holds a genre, but a preprocessor is needed")
     (tmp_path / "text.safetensors").write_text("no weights")
-    refused(call(*build, tmp_path / "text.safetensors", *QUICK), tmp_path / "text.safetensors")
-    refused(call(*build, tmp_path / "none", *QUICK), tmp_path / "none", "no such file")
+    refused(call(*build, tmp_path / "text.safetensors", "--json"), tmp_path / "text.safetensors")
+    refused(call(*build, tmp_path / "none", "--json"), tmp_path / "none", "no such file")
     assert not home.exists()

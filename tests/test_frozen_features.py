@@ -46,16 +46,16 @@ def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_rows_are_filled_kept_and_written(audio: Path, tmp_path: Path) -> None:
     work, output = tmp_path / "work", tmp_path / "f.md"
     words = [sys.executable, str(BENCHMARK), str(audio), f"--work={work}", f"-o={output}"]
-    words += ["--jobs=1", "--only", "statistics", "thesis"]
+    words += ["--jobs=1", "--only", "statistics", "thesis", "default"]
 
     def run() -> str:
         done = subprocess.run(words, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert run().count(", fold ") == 2 * N_FOLDS
+    assert run().count(", fold ") == 3 * N_FOLDS
     text = output.read_text()
-    for row in ("mfcc", "timbre", "timbre-whitened"):
+    for row in ("mfcc", "timbre", "timbre-whitened", "default"):
         assert f"| {ROWS[row].title} |" in text
     assert "| random |" in text
     assert ROWS["thesis"].title not in text  # it has not been trained
@@ -178,11 +178,13 @@ def test_the_page_tells_the_figures() -> None:
         ndcg=Interval(value=0.3, low=0.25, high=0.35),
         auc_above=zero,
         ndcg_above=zero,
+        ndcg_below=zero,
         by_kind={"genre": (0.5, 1.0)},
         accuracy=0.6,
     )
     losses = {"20 dB quieter": Loss(all_candidates=0.1, hidden_alone=-0.02)}
     text = page.page(clips(), [line], {"mfcc": (losses, 0.25)})
-    assert "| MFCC | 1,920 | .725 | .300 (.250 to .350) |  |  | .600 |" in text
+    figures = "1,920 | .725 | .300 (.250 to .350) |  |  | +0.000 (-0.100 to +0.100) | .600"
+    assert f"| MFCC | {figures} |" in text
     assert "| MFCC | .500 / 1.000 |" in text
     assert "|  | +0.100 / -0.020 |  |" in text and "| .250 |" in text

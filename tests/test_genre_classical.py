@@ -46,6 +46,7 @@ def fitted(name: str) -> Any:
 def test_the_published_settings() -> None:
     expected: dict[str, dict[str, object]] = {
         "svc": {"svc__C": 3.0, "svc__kernel": "rbf"},
+        "svc-as-they-are": {"C": 1.0, "kernel": "rbf"},
         "catboost": {"iterations": 800, "depth": 6},
         "gradient-boosting": {
             "n_estimators": 200,

@@ -35,9 +35,14 @@ def test_the_commands() -> None:
     assert found >= {
         "demo",
         "rank",
+        "explain",
         "profile build",
         "profile list",
         "profile show",
+        "profile like",
+        "profile dislike",
+        "profile forget",
+        "profile undo",
         "profile delete",
         "dataset build",
         "dataset info",
@@ -45,12 +50,18 @@ def test_the_commands() -> None:
         "library status",
         "library errors",
         "library prune",
+        "never add",
+        "never list",
+        "never remove",
         "genre networks",
         "genre train",
         "genre evaluate",
         "genre predict",
         "genre cut",
         "genre tune",
+        "evaluate",
+        "experiment close",
+        "experiment mixed",
     }
 
 

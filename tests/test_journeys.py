@@ -143,6 +143,17 @@ def test_readme_commands_work(listener: Path) -> None:
     type_all(found, listener)
 
 
+def test_commands_of_profiles_and_rankings_work(listener: Path) -> None:
+    found = commands(ROOT / "docs" / "recommending.md")
+    jobs = {" ".join(words[:2]) for words in found}
+    assert {"profile like", "profile undo", "never add", "experiment mixed"} <= jobs
+    type_all(
+        [["profile", "build", "evening", "~/Music/evening", "--library", "~/Music/library"]],
+        listener,
+    )
+    type_all(found, listener)
+
+
 def test_commands_of_the_genre_laboratory_work(listener: Path) -> None:
     """The page describes the ONNX network that its commands use; here is one that fits."""
     document = ROOT / "docs" / "genres.md"

@@ -1,6 +1,8 @@
 """Each module imports only from those above it."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,7 @@ def test_sees_every_kind_of_import(tmp_path: Path) -> None:
 
 
 TORCH = {"networks", "training", "genres"}
+DESCENT = PACKAGE / "profile/descent.py"  # which is itself imported within a function
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -99,4 +102,9 @@ def test_only_what_needs_torch_imports_it_at_once(path: Path) -> None:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.split(".")[0])
-    assert "torch" not in names or module_of(path) in TORCH
+    assert "torch" not in names or module_of(path) in TORCH or path == DESCENT
+
+
+def test_profiles_are_imported_without_torch() -> None:
+    code = "import sys, recommender.ranking; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

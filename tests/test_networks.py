@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender.networks import GenreNetwork, ListenerNetwork
-from recommender.parameters import RECIPES, ConvolutionParams, NetworkParams
+from recommender.parameters import ConvolutionParams, NetworkParams
 
 N_GENRES = 9
+THESIS = NetworkParams()  # a default is never anything else
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -117,7 +118,7 @@ def layer_by_layer(network: ListenerNetwork, x: Tensor, activation: nn.Module) -
 @pytest.mark.parametrize(
     ("params", "activation"),
     [
-        (RECIPES["thesis"].network, nn.Sigmoid()),
+        (THESIS, nn.Sigmoid()),
         (NetworkParams(hidden=(64,), activation="relu"), nn.ReLU()),
         (NetworkParams(hidden=(), activation="relu"), nn.ReLU()),
     ],
@@ -137,7 +138,7 @@ def test_the_listeners_network_is_a_stack_of_dense_layers(
 
 
 def test_the_listeners_network_of_the_thesis() -> None:
-    network = ListenerNetwork(1_920, RECIPES["thesis"].network)
+    network = ListenerNetwork(1_920, THESIS)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     assert shapes == {
         "hidden.0.weight": (1024, 1920),

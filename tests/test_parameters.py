@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import math
 import subprocess
 import sys
@@ -9,20 +8,25 @@ import pytest
 
 from recommender.errors import ParameterError, RecommenderError
 from recommender.parameters import (
+    DEFAULT,
+    NETWORK,
     RECIPES,
+    SHIPPED,
     SPECTROGRAMS,
+    THESIS,
     ConvolutionParams,
+    DenseParams,
+    NearnessParams,
     NetworkParams,
     Recipe,
     SpectrogramParams,
     TrainingParams,
     fingerprint,
-    suited,
 )
 
 
 def test_the_spectrogram_of_the_thesis() -> None:
-    p = RECIPES["thesis"].spectrogram
+    p = SPECTROGRAMS["thesis"]
     assert p == SpectrogramParams()  # a default is never anything else
     assert (p.sr, p.frame_length, p.hop_length) == (44_100, 5_512, 5_512)
     assert (p.bin_hz, p.n_bins, p.fmin, p.fmax) == (8.0, 1_378, 0.0, 11_024.0)
@@ -40,21 +44,27 @@ def test_the_listing_differs_in_its_filterbank_alone() -> None:
     assert SPECTROGRAMS["listing"] == dataclasses.replace(SPECTROGRAMS["thesis"], mel="listing")
 
 
+def dense(recipe: Recipe) -> DenseParams:
+    assert isinstance(recipe.learner, DenseParams)
+    return recipe.learner
+
+
 def test_the_network_of_the_thesis() -> None:
-    recipe = RECIPES["thesis"]
-    assert recipe.network == NetworkParams(
-        hidden=(1024, 128), activation="sigmoid", dropout=0.5, standardise=False
+    learner = dense(THESIS)
+    assert learner.network == NetworkParams(
+        hidden=(1024, 128), activation="sigmoid", dropout=0.5, scaling="none"
     )
-    t = recipe.training
+    t = learner.training
     assert (t.optimizer, t.learning_rate, t.batch_size) == ("sgd", 0.01, 16)
     assert (t.loss, t.negative_target, t.weight_decay) == ("squared", -1.0, 0.0)
-    assert recipe.fragments_per_track is None
+    assert learner.fragments_per_track is None
+    assert (learner.n_parts, learner.doubted_share) == (1, 0.0)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_recipes_are_called_by_their_names(name: str) -> None:
-    assert RECIPES[name].name == name
-    assert SPECTROGRAMS[name] == RECIPES[name].spectrogram
+def test_recipes_are_called_by_their_names() -> None:
+    assert [recipe.name for recipe in RECIPES.values()] == list(RECIPES)
+    assert RECIPES == {"default": DEFAULT, "network": NETWORK, "thesis": THESIS}
+    assert {recipe.preprocessor for recipe in RECIPES.values()} == set(SHIPPED)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +125,11 @@ def test_spectrograms_that_make_no_sense(wrong: dict[str, Any]) -> None:
         SpectrogramParams(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"hidden": (8, 0)}, {"activation": "tanh"}, {"dropout": 1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"hidden": (8, 0)}, {"activation": "tanh"}, {"dropout": 1.0}, {"scaling": "whiten"}],
+    ids=str,
+)
 def test_networks_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ParameterError):
         NetworkParams(**wrong)
@@ -139,6 +153,38 @@ def test_networks_that_make_no_sense(wrong: dict[str, Any]) -> None:
 def test_trainings_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ParameterError):
         TrainingParams(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scaling": "whiten"},
+        {"scaling": "none"},
+        {"liked_sharpness": 0.0},
+        {"other_sharpness": math.inf},
+        {"other_weight": -1.0},
+        {"other_weight": math.nan},
+        {"disliked_weight": -1.0},
+        {"n_per_track": 0},
+        {"n_liked": 0},
+        {"n_others": 0},
+        {"slope": math.inf},
+        {"slope_by_coherence": math.nan},
+        {"offset_by_coherence": -math.inf},
+        {"usual_coherence": math.nan},
+        {"usual_weight": 0.0},
+    ],
+    ids=str,
+)
+def test_nearness_that_makes_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError):
+        NearnessParams(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"n_parts": 0}, {"doubted_share": 1.0}, {"doubted_share": -0.1}])
+def test_profiles_networks_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError):
+        DenseParams(**wrong)
 
 
 def test_a_parameter_error_is_the_projects_and_a_value_error() -> None:
@@ -199,8 +245,7 @@ def test_fingerprints_are_the_same_tomorrow() -> None:
     # Written down: libraries of earlier versions keep their features only while this holds.
     assert fingerprint({"b": 1, "a": [1.5, "x"]}) == "940cdaf7bbf0dcd8"
     code = (
-        "from recommender.parameters import *;"
-        "print(fingerprint(RECIPES['thesis'].spectrogram, 'weights'))"
+        "from recommender.parameters import *;print(fingerprint(SPECTROGRAMS['thesis'], 'weights'))"
     )
     other = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -210,24 +255,42 @@ def test_fingerprints_are_the_same_tomorrow() -> None:
     assert int(other, 16) >= 0
 
 
-def test_recipes_survive_json() -> None:
+# Recipes ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_another_seed_changes_nothing_else(recipe: Recipe) -> None:
+    other = recipe.with_seed(7)
+    assert other.learner.seed == 7
+    assert recipe.learner.seed == 0
+    assert other != recipe
+    assert other.with_seed(0) == recipe
+
+
+@pytest.mark.parametrize("recipe", [NETWORK, THESIS], ids=lambda recipe: recipe.name)
+def test_other_epochs_change_nothing_else(recipe: Recipe) -> None:
+    other = recipe.with_epochs(77)
+    assert dense(other).training.epochs == 77
+    assert other.with_epochs(dense(recipe).training.epochs) == recipe
+
+
+def test_what_learns_at_once_has_no_epochs() -> None:
+    with pytest.raises(
+        ParameterError, match="'default' learns at once, not in epochs; network and"
+    ):
+        DEFAULT.with_epochs(3)
+
+
+def test_features_that_are_not_whitened_are_standardised() -> None:
     for recipe in RECIPES.values():
-        fields = json.loads(json.dumps(dataclasses.asdict(recipe)))
-        fields["network"]["hidden"] = tuple(fields["network"]["hidden"])
-        assert recipe == Recipe(
-            name=fields["name"],
-            spectrogram=SpectrogramParams(**fields["spectrogram"]),
-            network=NetworkParams(**fields["network"]),
-            training=TrainingParams(**fields["training"]),
-            fragments_per_track=fields["fragments_per_track"],
-            n_networks=fields["n_networks"],
-            doubted_share=fields["doubted_share"],
-        )
-
-
-def test_features_that_are_not_whitened_are_standardised_and_learned_more_slowly() -> None:
-    assert suited(RECIPES["default"], whitened=True) is RECIPES["default"]
-    assert suited(RECIPES["thesis"], whitened=False) is RECIPES["thesis"]
-    raw = suited(RECIPES["default"], whitened=False)
-    assert raw.network.standardise
-    assert raw.training.learning_rate == pytest.approx(1e-3)
+        assert recipe.suited(whitened=True) is recipe
+    assert THESIS.suited(whitened=False) is THESIS
+    for recipe in (DEFAULT, NETWORK):
+        raw = recipe.suited(whitened=False)
+        assert (recipe.learner.scaling, raw.learner.scaling) == ("centre", "standardise")
+        assert raw.suited(whitened=False) is raw
+        assert (raw.name, raw.preprocessor) == (recipe.name, recipe.preprocessor)
+    raw_network = dataclasses.replace(dense(NETWORK).network, scaling="standardise")
+    expected = dataclasses.replace(dense(NETWORK), network=raw_network)
+    assert NETWORK.suited(whitened=False).learner == expected
+    assert DEFAULT.suited(whitened=False).learner == NearnessParams(scaling="standardise")

@@ -14,7 +14,7 @@ from torch.nn import functional
 from recommender import checkpoint, preprocessor, spectrogram, timbre
 from recommender.errors import CheckpointError, ParameterError
 from recommender.networks import GenreNetwork
-from recommender.parameters import RECIPES, ConvolutionParams, FusionParams, SpectrogramParams
+from recommender.parameters import SHIPPED, ConvolutionParams, FusionParams, SpectrogramParams
 from recommender.preprocessor import Preprocessor, layers
 
 PARAMS = SpectrogramParams(n_frames=20, n_mels=12)
@@ -333,9 +333,9 @@ def test_short_signals(network: Preprocessor, convolved: Preprocessor) -> None:
 
 
 def test_the_shipped_convolutions_are_those_described() -> None:
-    for name in RECIPES:
+    for name in SHIPPED:
         shipped = preprocessor.load(name)
-        assert shipped.params == RECIPES[name].spectrogram
+        assert shipped.params == SHIPPED[name]
         assert shipped.n_convolved == 1_920
         x = fragments(3, shipped.params)
         found = layers.convolve(shipped.tensors, x).reshape(3, -1)
@@ -522,7 +522,7 @@ def same(one: Preprocessor, other: Preprocessor) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_finds_what_is_shipped(tmp_path: Path, name: str) -> None:
     shipped = preprocessor.load(name)
     assert same(preprocessor.find(shipped.fingerprint, tmp_path), shipped)

@@ -1,21 +1,21 @@
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from recommender import profile as profiles
 from recommender.audio import Tags
 from recommender.errors import ParameterError, ProfileError
 from recommender.library import File, Library
-from recommender.parameters import RECIPES, NetworkParams
-from recommender.profile import Profile
+from recommender.profile import Features, Profile, TrackRef
 from recommender.ranking import Ranked, rank
 
 FINGERPRINT = "0123456789abcdef"
+N_FEATURES = 32
 MUSIC = Path("/music")
 
 
@@ -35,7 +35,10 @@ def content_hash(n: int) -> str:
 
 
 def add(library: Library, name: str, scores: Sequence[float], artist: str | None = None) -> str:
-    """Put a track into the library whose fragments get these scores from `a_profile`."""
+    """Put a track into the library whose fragments get these scores from `a_profile`.
+
+    The score is the first feature; the others are such that no track sounds like another.
+    """
     n = len(library.tracks(FINGERPRINT))
     file = File(
         path=MUSIC / name,
@@ -45,27 +48,41 @@ def add(library: Library, name: str, scores: Sequence[float], artist: str | None
         duration_s=8.0 * len(scores),
         tags=Tags(artist=artist, title=f"title of {name}", album="album"),
     )
-    features = np.array([[logit(score)] for score in scores], np.float16)
-    library.remember(file, FINGERPRINT, features)
+    sound = np.random.default_rng(n).normal(0, 10, (len(scores), N_FEATURES - 1))
+    logits = np.array([[logit(score)] for score in scores])
+    library.remember(file, FINGERPRINT, np.hstack([logits, sound]).astype(np.float16))
     return file.content_hash
 
 
-def a_profile(n_networks: int = 1, liked: Sequence[str] = ()) -> Profile:
-    """One feature, whose sigmoid is the score; the second network adds 1 to it, and so on."""
-    tensors = {"feature_mean": np.zeros(1), "feature_std": np.ones(1)}
-    for part in range(n_networks):
-        tensors[f"{part}.output.weight"] = np.ones((1, 1))
-        tensors[f"{part}.output.bias"] = np.full(1, part)
-    return Profile(
-        name="mine",
-        recipe="default",
-        fingerprint=FINGERPRINT,
-        network=NetworkParams(hidden=()),
-        training=RECIPES["default"].training,
-        n_networks=n_networks,
-        tensors={name: tensor.astype(np.float32) for name, tensor in tensors.items()},
-        liked=tuple(profiles.TrackRef(content_hash=h, path="elsewhere") for h in liked),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A profile that takes the first feature's sigmoid for the score.
+
+    In the second group of tracks 1 is added to the feature, and so on.
+    """
+
+    name: str = "mine"
+    fingerprint: str = FINGERPRINT
+    n_groups: int = 1
+    liked: tuple[TrackRef, ...] = ()
+    disliked: tuple[TrackRef, ...] = ()
+    sign: float = 1.0
+
+    def scores(self, features: Features, content_hash: str) -> NDArray[np.float32]:
+        group = int(content_hash[:8], 16) % self.n_groups
+        logits = self.sign * features[:, 0].astype(np.float64) + group
+        return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+    def track_scores(self, tracks: Sequence[tuple[str, Features]]) -> NDArray[np.float64]:
+        return np.array([self.track_score(features, name) for name, features in tracks])
+
+    def track_score(self, features: Features, content_hash: str) -> float:
+        return float(self.scores(features, content_hash).mean(dtype=np.float64))
+
+
+def a_profile(liked: Sequence[str] = (), **fields: Any) -> Profile:
+    refs = tuple(TrackRef(content_hash=h, path="elsewhere") for h in liked)
+    return cast(Profile, Listener(liked=refs, **fields))
 
 
 def names(ranked: Sequence[Ranked]) -> list[str]:
@@ -112,10 +129,10 @@ def test_a_score_is_the_mean_over_fragments(library: Library) -> None:
         assert entry.score == pytest.approx(expected[n], abs=3e-8)  # measured: 2.8e-9
 
 
-def test_each_track_is_scored_by_the_network_that_is_not_its_judge(library: Library) -> None:
+def test_each_track_is_scored_as_its_group_is(library: Library) -> None:
     for n in range(7):
         add(library, f"{n}", [0.5])
-    for entry in rank(a_profile(n_networks=3), library, [MUSIC]):
+    for entry in rank(a_profile(n_groups=3), library, [MUSIC]):
         n = int(entry.path.name)  # also the number in its hash
         assert entry.score == pytest.approx(1 / (1 + math.exp(-(n % 3))), abs=1e-6)
 
@@ -124,7 +141,7 @@ def test_scores_are_those_of_the_profile(library: Library) -> None:
     rng = np.random.default_rng(1)
     for n in range(9):
         add(library, f"{n}", rng.uniform(0.1, 0.9, 5).tolist())
-    profile = a_profile(n_networks=2)
+    profile = a_profile(n_groups=2)
     scores = {entry.path: entry.score for entry in rank(profile, library, [MUSIC])}
     tracks = library.tracks(FINGERPRINT)
     for track, (_, features) in zip(
@@ -183,8 +200,8 @@ def test_liked_tracks_are_left_out_unless_wanted(library: Library) -> None:
 
 def test_disliked_tracks_are_always_left_out(library: Library) -> None:
     add(library, "a", [0.5])
-    disliked = profiles.TrackRef(content_hash=add(library, "b", [0.9]), path="elsewhere")
-    profile = dataclasses.replace(a_profile(), disliked=(disliked,))
+    disliked = TrackRef(content_hash=add(library, "b", [0.9]), path="elsewhere")
+    profile = a_profile(disliked=(disliked,))
     assert ranked(library, profile) == ["a"]
     assert ranked(library, profile, include_liked=True) == ["a"]
 
@@ -299,6 +316,9 @@ def test_ranks_are_counted_from_one_after_all_options(five: Library) -> None:
         {"min_score": 1.1},
         {"min_score": math.nan},
         {"max_per_artist": 0},
+        {"diversity": -0.1},
+        {"diversity": 1.1},
+        {"diversity": math.nan},
     ],
     ids=str,
 )
@@ -306,6 +326,54 @@ def test_options_that_make_no_sense(five: Library, wrong: dict[str, Any]) -> Non
     (name,) = wrong
     with pytest.raises(ParameterError, match=f"--{name.replace('_', '-')} must"):
         rank(a_profile(), five, [MUSIC], **wrong)
+
+
+# Blends -------------------------------------------------------------------------------------------
+
+
+def test_a_blend_is_the_weighted_mean_of_scores(library: Library) -> None:
+    given = {"a": [0.9, 0.7], "b": [0.2], "c": [0.6, 0.5, 0.1]}
+    for name, scores in given.items():
+        add(library, name, scores)
+    opposite = a_profile(name="opposite", sign=-1.0)
+    found = rank(a_profile(), library, [MUSIC], blend=[(opposite, 3.0)])
+    for entry in found:
+        mean = np.mean(given[entry.path.name])
+        # Features are kept in half precision: measured 1.1e-5.
+        assert entry.score == pytest.approx((mean + 3 * (1 - mean)) / 4, abs=1e-4)
+    assert names(found) == ["b", "c", "a"]
+    assert ranked(library, blend=[(opposite, 0.5)]) == ["a", "c", "b"]
+
+
+def test_each_profile_of_a_blend_has_its_own_groups(library: Library) -> None:
+    for n in range(12):
+        add(library, f"{n}", [0.5])
+    for entry in rank(
+        a_profile(n_groups=2), library, [MUSIC], blend=[(a_profile(n_groups=3), 1.0)]
+    ):
+        n = int(entry.path.name)
+        first, second = (1 / (1 + math.exp(-(n % parts))) for parts in (2, 3))
+        assert entry.score == pytest.approx((first + second) / 2, abs=1e-6)
+
+
+def test_all_that_is_known_to_a_blend_is_left_out(library: Library) -> None:
+    liked, disliked = add(library, "a", [0.9]), add(library, "b", [0.8])
+    add(library, "c", [0.7])
+    other = a_profile([liked], disliked=(TrackRef(content_hash=disliked, path="elsewhere"),))
+    assert ranked(library, blend=[(other, 1.0)]) == ["c"]
+    assert ranked(library, blend=[(other, 1.0)], include_liked=True) == ["a", "c"]
+
+
+def test_profiles_of_different_features_are_not_blended(five: Library) -> None:
+    other = a_profile(name="other", fingerprint="f" * 16)
+    with pytest.raises(ProfileError, match=r"'mine' and 'other' cannot be blended.*build one"):
+        rank(a_profile(), five, [MUSIC], blend=[(other, 1.0)])
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, math.inf, math.nan])
+def test_weights_that_make_no_sense(five: Library, weight: float) -> None:
+    with pytest.raises(ParameterError, match="--blend mine: its weight"):
+        rank(a_profile(), five, [MUSIC], blend=[(a_profile(), weight)])
 
 
 def test_reports_progress(library: Library) -> None:

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 import timbre_oracle
 from recommender import spectrogram, timbre
-from recommender.parameters import DEFAULT, THESIS, SpectrogramParams
+from recommender.parameters import SHIPPED, SpectrogramParams
 
-PARAMS = DEFAULT.spectrogram
+PARAMS = SHIPPED["default"]
 FINE = timbre.fine_params(PARAMS)
 MODULATION = slice(410, 474)
 
@@ -57,7 +57,7 @@ def test_a_fine_spectrogram_hears_faster_tremolos() -> None:
 def test_fits_spectrograms_in_decibels_only() -> None:
     assert timbre.fits(PARAMS)
     assert timbre.fits(FINE)
-    assert not timbre.fits(THESIS.spectrogram)
+    assert not timbre.fits(SHIPPED["thesis"])
     assert not timbre.fits(SpectrogramParams(compression="log", n_mels=40))
     assert not timbre.fits(SpectrogramParams(compression="log", n_frames=8))
     assert timbre.fits(SpectrogramParams(compression="log", n_frames=16))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recommender import audio, spectrogram, timbre
 from recommender.files import write_atomically
-from recommender.parameters import DEFAULT, THESIS
+from recommender.parameters import SHIPPED
 
 N_FRAGMENTS = 3
 RANGE_DB = 80.0
@@ -25,7 +25,7 @@ CLIP_S = 30.0
 _NAMES = ("mfcc", "statistics", "fragments", "linear", "levels")  # of degraded clips three
 _DONE = "done"
 
-_COARSE = DEFAULT.spectrogram
+_COARSE = SHIPPED["default"]
 _FINE = timbre.fine_params(_COARSE)
 _LEVELS = dataclasses.replace(
     _FINE, n_frames=int(CLIP_S * _FINE.sr) // _FINE.hop_length, reference="absolute", range_db=200.0
@@ -173,7 +173,7 @@ def _hear(path: Path, degraded: str | None) -> tuple[NDArray[np.generic], ...]:
     common = _mfcc(levels[:n_frames]), statistics[kept], fragments[kept].astype(np.float16)
     if degraded is not None:
         return common
-    linear = spectrogram.transform(y, THESIS.spectrogram)
+    linear = spectrogram.transform(y, SHIPPED["thesis"])
     return *common, linear[kept], levels.astype(np.float16)
 
 

@@ -33,6 +33,8 @@ class Line:
     auc, ndcg : Interval
     auc_above, ndcg_above : Interval
         By how much they are above those of MFCC, in pairs.
+    ndcg_below : Interval
+        By how much the nDCG of `default` is above it, in pairs.
     by_kind : dict of str to (float, float)
         AUC and nDCG.
     accuracy : float or None
@@ -46,6 +48,7 @@ class Line:
     ndcg: Interval
     auc_above: Interval
     ndcg_above: Interval
+    ndcg_below: Interval
     by_kind: Mapping[str, tuple[float, float]]
     accuracy: float | None
 
@@ -81,8 +84,9 @@ def page(
 def table(lines: Sequence[Line]) -> list[str]:
     """All rows."""
     text = [
-        "| features | numbers | AUC | nDCG@10 (95 %) | AUC over MFCC | nDCG over MFCC | genres |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| features | numbers | AUC | nDCG@10 (95 %) | AUC over MFCC | nDCG over MFCC |"
+        " nDCG of `default` over it | genres |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for line in lines:
         is_baseline = line.row == "mfcc"
@@ -93,6 +97,7 @@ def table(lines: Sequence[Line]) -> list[str]:
             f"{_figure(line.ndcg.value)} ({_figure(line.ndcg.low)} to {_figure(line.ndcg.high)})",
             "" if is_baseline else _difference(line.auc_above),
             "" if is_baseline else _difference(line.ndcg_above),
+            "" if line.row == "default" else _difference(line.ndcg_below),
             "" if line.accuracy is None else _figure(line.accuracy),
         ]
         text.append(f"| {' | '.join(cells)} |")

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from peers import compiled
 from peers.contender import Contender, Prepare
 from recommender import spectrogram, timbre
-from recommender.parameters import DEFAULT
+from recommender.parameters import SHIPPED
 
 WITH_TIMBRE = "this project, 16-bit, 2 resolutions + timbre"
-PARAMS = DEFAULT.spectrogram
+PARAMS = SHIPPED["default"]
 N = PARAMS.frame_length
 _BATCH = 64  # frames at a time, where that is free to choose: what is computed stays in cache
 Samples = NDArray[np.float32]

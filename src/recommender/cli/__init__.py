@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from recommender.cli import dataset, demo, genre, library, profile, rank
+from recommender.cli import (
+    dataset,
+    demo,
+    evaluate,
+    experiment,
+    explain,
+    genre,
+    library,
+    never,
+    profile,
+    rank,
+)
 from recommender.cli.console import complain, say
 from recommender.errors import RecommenderError
 
@@ -49,7 +60,11 @@ app.command("demo", rich_help_panel="Try it")(demo.demo)
 app.add_typer(profile.app, name="profile", rich_help_panel="The three jobs")
 app.command("rank", rich_help_panel="The three jobs", epilog=rank.EXAMPLES)(rank.rank)
 app.add_typer(dataset.app, name="dataset", rich_help_panel="The three jobs")
+app.add_typer(never.app, name="never", rich_help_panel="Behind them")
+app.command("explain", rich_help_panel="Behind them", epilog=explain.EXAMPLES)(explain.explain)
 app.add_typer(library.app, name="library", rich_help_panel="Behind them")
+app.command("evaluate", rich_help_panel="Behind them", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.add_typer(experiment.app, name="experiment", rich_help_panel="Behind them")
 app.add_typer(genre.app, name="genre", rich_help_panel="Behind them")
 
 

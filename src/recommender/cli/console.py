@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from recommender.library import Library
     from recommender.preprocessor import Preprocessor as Network
 
-RecipeName = Literal["default", "thesis"]
+RecipeName = Literal["default", "network", "thesis"]
+ShippedName = Literal["default", "thesis"]
 
 Jobs = Annotated[
     int,

@@ -12,8 +12,8 @@ from recommender.cli.console import (
     Json,
     MaxDuration,
     Preprocessor,
-    RecipeName,
     Sections,
+    ShippedName,
     analyse,
     answer_json,
     counted,
@@ -37,7 +37,7 @@ recommender library scan ~/Mixes --fast --sections 10 --max-duration 180"""
 @app.command("scan", epilog=_EXAMPLES)
 def scan(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Folders or files.")],
-    recipe: Annotated[RecipeName, typer.Option(help="Whose features to compute.")] = "default",
+    recipe: Annotated[ShippedName, typer.Option(help="Whose features to compute.")] = "default",
     preprocessor: Preprocessor = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try files again that failed and have not changed.")
@@ -95,7 +95,7 @@ def status(as_json: Json = False) -> None:
 
     from recommender import preprocessor
     from recommender.library import Library, home
-    from recommender.parameters import RECIPES
+    from recommender.parameters import SHIPPED
 
     with Library.open() as library:
         counts = library.counts()
@@ -105,7 +105,7 @@ def status(as_json: Json = False) -> None:
         return
     n_tracks, n_files = counted(counts.n_tracks, "track"), counted(counts.n_files, "file")
     typer.echo(f"{n_tracks} in {n_files}, {counted(counts.n_failures, 'failure')}")
-    recipes = {preprocessor.load(recipe).fingerprint: recipe for recipe in RECIPES}
+    recipes = {preprocessor.load(recipe).fingerprint: recipe for recipe in SHIPPED}
     for fingerprint, n in counts.n_analysed.items():
         recipe = recipes.get(fingerprint)
         whose = f"for recipe {recipe}" if recipe else "with another preprocessor"

@@ -1,12 +1,12 @@
 """``recommender profile``: job one."""
 
-import dataclasses
 import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recommender.cli import feedback, showing
 from recommender.cli.console import (
     N_JOBS,
     Fast,
@@ -23,9 +23,8 @@ from recommender.cli.console import (
     progress,
     say,
     shown,
-    span,
 )
-from recommender.parameters import RECIPES, suited
+from recommender.parameters import RECIPES
 
 if TYPE_CHECKING:
     from recommender.profile import Profile, ProfileEpoch
@@ -65,10 +64,14 @@ def build(
         typer.Option(metavar="PATH", help="Folders, playlists or tracks that you do not like."),
     ] = None,
     recipe: Annotated[
-        RecipeName, typer.Option(help="The best that was measured, or as the thesis has it.")
+        RecipeName,
+        typer.Option(
+            help="The best that was measured, the best dense network, or the thesis's own."
+        ),
     ] = "default",
     epochs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Instead of the recipe's.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Of recipe network or thesis, instead of its own."),
     ] = None,
     preprocessor: Preprocessor = None,
     fast: Fast = False,
@@ -88,12 +91,10 @@ def build(
     from recommender.library import Library, home
 
     path = profiles.path_of(name, home())
-    network = preprocessors.load(preprocessor or recipe)
-    chosen = suited(RECIPES[recipe], whitened=network.fusion is not None)
+    network = preprocessors.load(preprocessor or RECIPES[recipe].preprocessor)
+    chosen = RECIPES[recipe].suited(whitened=network.fusion is not None)
     if epochs is not None:
-        chosen = dataclasses.replace(
-            chosen, training=dataclasses.replace(chosen.training, epochs=epochs)
-        )
+        chosen = chosen.with_epochs(epochs)
     bring = functools.partial(
         analyse, fast=fast, max_duration=max_duration, sections=sections, quiet=True
     )
@@ -131,10 +132,13 @@ def build(
             )
     if preprocessor is not None:
         preprocessors.keep(preprocessor, network, home())
-    profiles.save(profile, path)
+    is_new = not path.exists()
+    profiles.replace(path, profile)
     _tell(profile, path)
+    if not is_new:
+        say(f"Back to the profile that had this name with `recommender profile undo {name}`")
     if as_json:
-        answer_json(_summary(profile, path))
+        answer_json(summary(profile, path))
     raise typer.Exit(1 if failed else 0)
 
 
@@ -153,30 +157,20 @@ def list_profiles(as_json: Json = False) -> None:
         say("There are no profiles yet; make one with `recommender profile build NAME PLAYLIST`.")
 
 
-@app.command("show")
-def show(name: Name, as_json: Json = False) -> None:
-    """Show what a profile was made from, and how its training went."""
-    path, profile = open_profile(name)
-    summary = _summary(profile, path)
-    tracks = {"tracks": profile.liked, "disliked_tracks": profile.disliked}
-    if as_json:
-        paths = {key: [track.path for track in some] for key, some in tracks.items()}
-        answer_json({**summary, **paths})
-        return
-    for key, value in summary.items():
-        typer.echo(f"{key:18} {shown(value)}")
-    for key, some in tracks.items():
-        names = [f"{shown(track.path)} {span(track.start_s, track.end_s)}" for track in some]
-        lines = [f"  {name.rstrip()}" for name in names]
-        if lines:
-            typer.echo("\n".join([key, *lines]))
+app.command("show")(showing.show)
+app.command("like", epilog=feedback.LIKE_EXAMPLE)(feedback.like)
+app.command("dislike", epilog=feedback.DISLIKE_EXAMPLE)(feedback.dislike)
+app.command("forget", epilog=feedback.FORGET_EXAMPLE)(feedback.forget)
+app.command("undo")(feedback.undo)
 
 
 @app.command("delete")
 def delete(name: Name) -> None:
-    """Delete a profile; the music and its analysis stay."""
-    path = _find(name)
-    path.unlink()
+    """Delete a profile, its earlier versions too; the music and its analysis stay."""
+    from recommender import profile as profiles
+
+    path = find(name)
+    profiles.delete(path)
     say(f"Deleted {shown(path)}")
 
 
@@ -192,11 +186,12 @@ def open_profile(name: str) -> tuple[Path, "Profile"]:
     """
     from recommender import profile as profiles
 
-    path = _find(name)
+    path = find(name)
     return path, profiles.load(path)
 
 
-def _find(name: str) -> Path:
+def find(name: str) -> Path:
+    """Tell where the profile of this name is; raises `ProfileError` if there is none."""
     from recommender import profile as profiles
     from recommender.errors import ProfileError
     from recommender.library import home
@@ -211,6 +206,13 @@ def _find(name: str) -> Path:
     return path
 
 
+def qualified(profile: "Profile") -> str:
+    """Say what the scores of the liked tracks are worth."""
+    if profile.history or len(profile.liked) == 1:
+        return "which it learned from"
+    return "none compared with itself"
+
+
 def describe(epoch: "ProfileEpoch") -> str:
     """Say in a few words how an epoch went."""
     return f"loss {epoch.loss:.3f}  liked {epoch.liked_score:.2f}  others {epoch.other_score:.2f}"
@@ -221,7 +223,7 @@ def _tell(profile: "Profile", path: Path) -> None:
     say(
         f"Profile {profile.name!r} learned from {counted(len(profile.liked), 'liked track')}"
         f" against {counted(profile.n_negative_tracks, 'other')}: mean score of the liked tracks"
-        f" {profile.liked_score:.2f} (which it learned from)"
+        f" {profile.liked_score:.2f} ({qualified(profile)})"
         + (f", of the others {profile.other_score:.2f}" if heard_others else "")
     )
     if profile.negatives != "library":
@@ -233,8 +235,8 @@ def _tell(profile: "Profile", path: Path) -> None:
     say(f"Kept in {shown(path)}")
 
 
-def _summary(profile: "Profile", path: Path) -> dict[str, object]:
-    last = profile.history[-1]
+def summary(profile: "Profile", path: Path) -> dict[str, object]:
+    """Tell in plain values what a profile was made from, and how its training went."""
     return {
         "name": profile.name,
         "recipe": profile.recipe,
@@ -245,8 +247,8 @@ def _summary(profile: "Profile", path: Path) -> dict[str, object]:
         "n_disliked": len(profile.disliked),
         "n_others": profile.n_negative_tracks,
         "others_from": profile.negatives,
-        "epochs": last.number,
-        "loss": round(last.loss, 4),
+        "epochs": profile.history[-1].number if profile.history else None,
+        "loss": round(profile.history[-1].loss, 4) if profile.history else None,
         "liked_score": round(profile.liked_score, 4),
         "other_score": (
             None if profile.negatives == "shipped pool" else round(profile.other_score, 4)

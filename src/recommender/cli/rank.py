@@ -1,7 +1,5 @@
 """``recommender rank``: job two."""
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,20 +13,19 @@ from recommender.cli.console import (
     MaxDuration,
     Sections,
     analyse,
-    answer_json,
     check_folder,
-    counted,
     in_seconds,
     progress,
     say,
-    shown,
 )
-from recommender.cli.rows import as_csv, as_row, plain_table, print_table
+from recommender.cli.rows import Format, format_of, write
 
 if TYPE_CHECKING:
-    from recommender.ranking import Ranked
+    from recommender.library import Library
+    from recommender.preprocessor import Preprocessor
+    from recommender.profile import Profile
 
-Format = Literal["table", "json", "csv", "m3u8", "xspf"]
+Order = Literal["score", "flow"]
 
 EXAMPLES = """Examples:
 
@@ -38,9 +35,11 @@ recommender rank mine ~/Music --share 0.2 --max-per-artist 2 -o discover.m3u8
 
 recommender rank mine ~/Music --min-score 0.8 --exclude '*Christmas*' --format json
 
-recommender rank mine ~/Mixes --sections 10 --top 20"""
+recommender rank mine ~/Music --top 25 --diversity 0.3 --order flow -o evening.m3u8
 
-_TABLE_ROWS = 20
+recommender rank mine ~/Music --blend yours:0.5 --top 30
+
+recommender rank mine ~/Mixes --sections 10 --top 20"""
 
 
 def rank(
@@ -67,6 +66,35 @@ def rank(
     include_liked: Annotated[
         bool, typer.Option("--include-liked", help="Rank the playlist's own tracks too.")
     ] = False,
+    duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--duplicates", help="Rank files that sound the same each by itself, not as one."
+        ),
+    ] = False,
+    diversity: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="X",
+            help="From 0, the best, to 1, as unlike each other as can be; try 0.3.",
+        ),
+    ] = 0.0,
+    order: Annotated[
+        Order,
+        typer.Option(
+            metavar="ORDER",
+            help="score, or flow: the end of each track leads to the next; begins with the best.",
+        ),
+    ] = "score",
+    blend: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:WEIGHT]",
+            help="Blend in another profile; the first counts 1, this one too or WEIGHT.",
+        ),
+    ] = None,
     fast: Fast = False,
     max_duration: MaxDuration = None,
     sections: Sections = None,
@@ -92,24 +120,31 @@ def rank(
 
     A file with a CUE sheet beside it counts as the tracks that the sheet names. Playlists tell VLC
     where a track begins and ends in its file; other players play the whole file.
+
+    A recording that lies in several files is listed once, as its best file: they are told by their
+    sound and length, never by their names. Doubles of the playlist's own tracks are left out like
+    these, and so is what `recommender never` lists.
+
+    Options work in this order: what is left out; the score, of several profiles the weighted mean;
+    duplicates; --min-score; --max-per-artist; then --top or --share, whichever is fewer, chosen for
+    --diversity among ten times as many; --order comes last.
     """
     from recommender import preprocessor as preprocessors
-    from recommender import profile as profiles
     from recommender import ranking
-    from recommender.cli.profile import POOL_NOTE, describe, open_profile
-    from recommender.errors import CheckpointError
+    from recommender.cli.profile import POOL_NOTE, open_profile
     from recommender.library import Library, home
+    from recommender.ranking import never
 
-    chosen = _format(output_format, output, as_json=as_json)
+    chosen = format_of(output_format, output, as_json=as_json)
     if output is not None:
         check_folder(output)
-    path, profile = open_profile(name)
-    network = preprocessors.find(profile.fingerprint, home())
-    if (n := len(profile.tensors["feature_mean"])) != network.n_features:
-        raise CheckpointError(
-            f"{path}: takes {n} features a fragment, but its preprocessor gives"
-            f" {network.n_features}; build the profile again"
-        )
+    blended = [(name, 1.0), *(_weighted(text) for text in blend or [])]
+    opened = [(open_profile(each), weight) for each, weight in blended]
+    ranking.check_blend([(profile, weight) for (_, profile), weight in opened])
+    never_list = never.load(home())
+    network = preprocessors.find(opened[0][0][1].fingerprint, home())
+    for path, profile in (each for each, _ in opened):
+        _check_features(path, profile, network)
     with Library.open() as catalogue:
         report = analyse(
             catalogue,
@@ -122,93 +157,76 @@ def rank(
             sections=sections,
             quiet=True,
         )
-        if profiles.should_relearn(catalogue, profile):
-            with progress("Learning anew") as step:
-                profile = profiles.rebuild(
-                    catalogue, profile, on_epoch=lambda e: step(e.number, e.n_epochs, describe(e))
-                )
-            profiles.save(profile, path)
-            n_others = profile.n_negative_tracks
-            say(f"Profile {name!r} learned anew, against {n_others} tracks of yours")
+        profiles = [
+            (_learned_anew(catalogue, path, profile), weight) for (path, profile), weight in opened
+        ]
         with progress("Ranking", keep=False) as step:
             ranked = ranking.rank(
-                profile,
+                profiles[0][0],
                 catalogue,
                 library,
+                blend=profiles[1:],
+                never=never_list,
                 include_liked=include_liked,
                 exclude=exclude or [],
-                top=top,
-                share=share,
+                max_duration_s=in_seconds(max_duration),
+                # Only fused features are such that their cosines tell recordings apart.
+                duplicates=duplicates or network.fusion is None,
                 min_score=min_score,
                 max_per_artist=max_per_artist,
-                max_duration_s=in_seconds(max_duration),
+                top=top,
+                share=share,
+                diversity=diversity,
+                order=order,
                 on_track=lambda done, total: step(done, total, ""),
             )
-    if profile.negatives != "library":
+    if any(profile.negatives != "library" for profile, _ in profiles):
         say(f"Note: {POOL_NOTE}")
     if not ranked:
         say(
-            "No track is left: the playlist's own (see --include-liked) and what the options leave"
-            " out were all there is" + ("; no file was written" if output else "")
+            "No track is left: the playlist's own (see --include-liked) and what the options and"
+            " `recommender never` leave out were all there is"
+            + ("; no file was written" if output else "")
         )
     if ranked or (output is None and chosen != "table"):
         all_rows = top is not None or share is not None or min_score is not None
-        _write(ranked, chosen, output, title=name, all_rows=all_rows)
+        write(ranked, chosen, output, title=name, all_rows=all_rows)
     raise typer.Exit(1 if report.failures else 0)
 
 
-def _format(named: Format | None, output: Path | None, *, as_json: bool) -> Format:
+def _weighted(text: str) -> tuple[str, float]:
+    """Name of a profile and its weight."""
     from recommender.errors import ParameterError
 
-    if as_json:
-        if named not in (None, "json"):
-            raise ParameterError(f"--json and --format {named} exclude each other")
-        return "json"
-    suffix = output.suffix.lower().lstrip(".") if output else ""
-    by_suffix: dict[str, Format] = {
-        "json": "json",
-        "csv": "csv",
-        "m3u8": "m3u8",
-        "m3u": "m3u8",
-        "xspf": "xspf",
-    }
-    if named is not None:
-        return named
-    if output is not None and suffix not in by_suffix:
-        raise ParameterError(
-            f"{output}: name a --format, or end the name in {', '.join(by_suffix)}"
+    name, colon, weight = text.partition(":")
+    try:
+        return name, float(weight) if colon else 1.0
+    except ValueError:
+        raise ParameterError(f"--blend {text}: give a profile's NAME or NAME:WEIGHT") from None
+
+
+def _check_features(path: Path, profile: "Profile", network: "Preprocessor") -> None:
+    from recommender.errors import CheckpointError
+
+    if (n := profile.n_features) != network.n_features:
+        raise CheckpointError(
+            f"{path}: takes {n} features a fragment, but its preprocessor gives"
+            f" {network.n_features}; build the profile again"
         )
-    return by_suffix.get(suffix, "table")
 
 
-def _write(
-    ranked: Sequence["Ranked"], chosen: Format, output: Path | None, *, title: str, all_rows: bool
-) -> None:
-    from recommender import playlist
-    from recommender.errors import PlaylistError
-    from recommender.files import write_atomically
+def _learned_anew(library: "Library", path: Path, profile: "Profile") -> "Profile":
+    """Train a profile again, and keep it, if it knew too little other music."""
+    from recommender import profile as profiles
+    from recommender.cli.profile import describe
 
-    if chosen in ("m3u8", "xspf"):
-        playlist.write(output or sys.stdout.buffer, ranked, format=chosen, title=title)
-    elif output is None and chosen == "json":
-        answer_json([as_row(item) for item in ranked])
-    elif output is None and chosen == "csv":
-        sys.stdout.buffer.write(as_csv(ranked))
-    elif output is None:
-        print_table(ranked if all_rows else ranked[:_TABLE_ROWS], sys.stdout)
-        if not all_rows and len(ranked) > _TABLE_ROWS:
-            say(f"… and {len(ranked) - _TABLE_ROWS} more: --top, --share or --min-score choose")
-    else:
-        import json
-
-        contents = {
-            "json": lambda: json.dumps([as_row(item) for item in ranked], indent=2).encode(),
-            "csv": lambda: as_csv(ranked),
-            "table": lambda: plain_table(ranked).encode(),
-        }
-        try:
-            write_atomically(output, contents[chosen]())
-        except OSError as error:
-            raise PlaylistError(f"{output}: cannot be written ({error.strerror})") from None
-    if output is not None:
-        say(f"{counted(len(ranked), 'track')} written to {shown(output)}")
+    if not profiles.should_relearn(library, profile):
+        return profile
+    with progress("Learning anew") as step:
+        profile = profiles.rebuild(
+            library, profile, on_epoch=lambda e: step(e.number, e.n_epochs, describe(e))
+        )
+    profiles.save(profile, path)
+    n_others = profile.n_negative_tracks
+    say(f"Profile {profile.name!r} learned anew, against {n_others} tracks of yours")
+    return profile

@@ -1,5 +1,6 @@
 """Users of an evaluation, drawn from labelled clips: what they like, and what is hidden."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,29 @@ def users(clips: Sequence[Clip], *, seed: int = 0) -> list[User]:
         for fold in sorted({clip.fold for clip in clips})
         for user in _Fold(clips, fold, seed).users()
     ]
+
+
+def unheard(user: User, clips: Sequence[Clip]) -> User | None:
+    """Leave only candidates by artists that the user does not know yet.
+
+    Parameters
+    ----------
+    user : User
+    clips : sequence of Clip
+        Those without an artist count as being by artists of their own.
+
+    Returns
+    -------
+    User or None
+        ``None`` if nothing hidden, or nothing else, is left.
+    """
+    known = {clips[i].artist for i in user.liked} - {""}
+
+    def new(indices: Indices) -> Indices:
+        return indices[[clips[i].artist not in known for i in indices]]
+
+    left = dataclasses.replace(user, hidden=new(user.hidden), candidates=new(user.candidates))
+    return left if 0 < len(left.hidden) < len(left.candidates) else None
 
 
 class _Fold:

@@ -41,6 +41,11 @@ def _svc(_seed: int, _jobs: int) -> Estimator:
     return _standardised(need("sklearn.svm", "lab").SVC(C=3.0, kernel="rbf", break_ties=True))
 
 
+def _svc_as_they_are(_seed: int, _jobs: int) -> Estimator:
+    """For features whose scale means something: whitened, the greatest directions first."""
+    return need("sklearn.svm", "lab").SVC(C=1.0, kernel="rbf", break_ties=True)
+
+
 def _catboost(seed: int, jobs: int) -> Estimator:
     return need("catboost", "lab").CatBoostClassifier(
         iterations=800,
@@ -81,6 +86,7 @@ def _standardised(classifier: Estimator) -> Estimator:
 
 CLASSICAL: dict[str, Callable[[int, int], Estimator]] = {
     "svc": _svc,
+    "svc-as-they-are": _svc_as_they_are,
     "catboost": _catboost,
     "gradient-boosting": _gradient_boosting,
     "random-forest": _random_forest,

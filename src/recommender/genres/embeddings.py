@@ -23,7 +23,7 @@ from recommender.genres.patches import (
     patch_spectrograms,
     read_description,
 )
-from recommender.parameters import RECIPES, fingerprint
+from recommender.parameters import SHIPPED, fingerprint
 from recommender.preprocessor import Preprocessor
 from recommender.preprocessor.layers import convolve
 
@@ -72,12 +72,12 @@ def maker(name: str) -> Maker:
         If its file is missing, damaged or does not fit.
     """
     path = Path(name)
-    if name in RECIPES or path.suffix == ".safetensors":
+    if name in SHIPPED or path.suffix == ".safetensors":
         return _of_preprocessor(_preprocessor(name))
     if path.suffix in (".onnx", ".json"):
         return _of_onnx(path.with_suffix(".onnx"), read_description(path.with_suffix(".json")))
     raise ParameterError(
-        f"no frozen network {name!r}; there are {', '.join(RECIPES)}, and files with the suffixes"
+        f"no frozen network {name!r}; there are {', '.join(SHIPPED)}, and files with the suffixes"
         " .safetensors and .onnx"
     )
 
@@ -116,7 +116,7 @@ def features(name: str) -> Maker:
 
 
 def _preprocessor(name: str) -> Preprocessor:
-    return preprocessor.load(name if name in RECIPES else Path(name))
+    return preprocessor.load(name if name in SHIPPED else Path(name))
 
 
 def _too_short(path: Path, network: Preprocessor) -> AudioDecodeError:

@@ -262,7 +262,7 @@ def _from_here() -> Iterator[System]:
         source="This project",
         inputs=InputParams(kind="features", embedding="default"),
         n_pieces=3,
-        build="svc",
+        build="svc-as-they-are",
     )
 
 

@@ -23,8 +23,9 @@ class Queries(Database):
         under: Sequence[Path] = (),
         *,
         max_duration_s: float | None = None,
+        every_file: bool = False,
     ) -> list[Track]:
-        """List the recordings that have features of a fingerprint, each once, sorted by path.
+        """List the recordings that have features of a fingerprint, sorted by path.
 
         Parameters
         ----------
@@ -33,12 +34,14 @@ class Queries(Database):
             Only files in these folders, and these files; by default all.
         max_duration_s : float, optional
             Only from files that are no longer; of a CUE sheet's tracks each counts by itself.
+        every_file : bool
+            List a recording once for each file that holds it, and not only for the first.
         """
         found: dict[tuple[bytes, int], tuple[Any, ...]] = {}
         for low, high in ranges(under):
             rows = self._rows(
                 """SELECT files.path, number, tracks.id, content_hash, artist, title, album,
-                    duration_s, n_fragments, start_s, end_s, fast
+                    duration_s, n_fragments, start_s, end_s, fast, size / nullif(file_s, 0)
                 FROM files JOIN tracks ON tracks.id = files.track_id
                 JOIN features ON features.track_id = tracks.id
                 WHERE files.path >= ? AND files.path < ? AND features.fingerprint_id =
@@ -48,23 +51,40 @@ class Queries(Database):
                 (low, high, fingerprint, max_duration_s, max_duration_s),
             )
             found.update((row[:2], row[2:]) for row in rows)
+        tracks = [
+            Track(
+                id=id,
+                content_hash=content_hash.hex(),
+                path=Path(os.fsdecode(path)),
+                artist=artist,
+                title=title,
+                album=album,
+                duration_s=duration_s,
+                n_fragments=n_fragments,
+                start_s=start_s,
+                end_s=end_s,
+                fast=bool(fast),
+                bytes_per_s=bytes_per_s or 0.0,
+            )
+            for (path, _), (
+                id,
+                content_hash,
+                artist,
+                title,
+                album,
+                duration_s,
+                n_fragments,
+                start_s,
+                end_s,
+                fast,
+                bytes_per_s,
+            ) in sorted(found.items())
+        ]
+        if every_file:
+            return tracks
         first: dict[int, Track] = {}
-        for (path, _), (id, content_hash, *row) in sorted(found.items()):
-            artist, title, album, duration_s, n_fragments, start_s, end_s, fast = row
-            if id not in first:
-                first[id] = Track(
-                    id=id,
-                    content_hash=content_hash.hex(),
-                    path=Path(os.fsdecode(path)),
-                    artist=artist,
-                    title=title,
-                    album=album,
-                    duration_s=duration_s,
-                    n_fragments=n_fragments,
-                    start_s=start_s,
-                    end_s=end_s,
-                    fast=bool(fast),
-                )
+        for track in tracks:
+            first.setdefault(track.id, track)
         return list(first.values())
 
     def features(

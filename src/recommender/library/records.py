@@ -39,6 +39,9 @@ class Track:
         Where it lies in its file, see `Section`.
     fast : bool
         Whether it was analysed from a few windows only.
+    bytes_per_s : float
+        Of its file, all that is in it: of two files with the same sound, the one with more is the
+        better one.
     """
 
     id: int
@@ -52,6 +55,7 @@ class Track:
     start_s: float | None = None
     end_s: float | None = None
     fast: bool = False
+    bytes_per_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The dense network of one person."""
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ class ListenerNetwork(nn.Module):
             nn.Linear(n_in, n_out) for n_in, n_out in itertools.pairwise(widths)
         )
         self.output = nn.Linear(widths[-1], 1)
+        self.activation: Callable[[Tensor], Tensor]
         self.activation = torch.sigmoid if params.activation == "sigmoid" else torch.relu
         self.dropout = params.dropout
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recommender import checkpoint, timbre
 from recommender.errors import CheckpointError, ParameterError
 from recommender.files import write_atomically
-from recommender.parameters import RECIPES, ConvolutionParams, FusionParams, SpectrogramParams
+from recommender.parameters import SHIPPED, ConvolutionParams, FusionParams, SpectrogramParams
 from recommender.parameters import fingerprint as fingerprint_of
 from recommender.preprocessor.frozen import Preprocessor
 from recommender.preprocessor.layers import fused_shapes
@@ -47,7 +47,7 @@ def find(fingerprint: str, folder: Path) -> Preprocessor:
     CheckpointError
         If there is none.
     """
-    for name in RECIPES:
+    for name in SHIPPED:
         if (shipped := load(name)).fingerprint == fingerprint:
             return shipped
     path = _kept(folder, fingerprint)

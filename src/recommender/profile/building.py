@@ -1,21 +1,20 @@
-"""Job one: from playlists and a library to a profile."""
+"""Job one: from tracks of a library to a profile."""
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
-from recommender import audio, playlist
-from recommender.errors import PlaylistError, ProfileError
+from recommender.errors import ProfileError
 from recommender.library import Library, Track
-from recommender.parameters import RECIPES, Recipe
-from recommender.playlist import Entry
-from recommender.profile.model import Features, Profile, ProfileEpoch, TrackRef
+from recommender.parameters import RECIPES, NearnessParams, Recipe
+from recommender.profile.learning import train
+from recommender.profile.model import Profile
 from recommender.profile.negatives import load_shipped
-from recommender.profile.network import train
+from recommender.profile.network import ProfileEpoch
+from recommender.profile.tracks import Features, TrackRef
 
 MIN_OTHER_TRACKS = 20
 """With fewer other tracks in the library, the shipped pool joins the negatives."""
@@ -24,107 +23,42 @@ ENOUGH_OTHER_TRACKS = 200
 """With fewer, a profile learns anew once the library has grown to twice as many."""
 
 MAX_OTHER_TRACKS = 4000
-"""Of a larger library this many are chosen at random, so that memory stays bounded (1 GB)."""
+"""Of a larger library networks hear so many at random, so that memory stays bounded (1 GB)."""
 
 
-_SAME_TIME_S = 1e-3  # playlists are written to the millisecond
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What a profile learns from: tracks with their features ``(n_fragments, n_features)``.
 
-
-def find_liked(sources: Sequence[Path]) -> tuple[list[Entry], list[str]]:
-    """Resolve folders, playlist files, CUE sheets and tracks to folders and files of sound.
-
-    Returns
-    -------
-    entries : list of Entry
-        Folders, and files that exist; of some only the part that a playlist names.
-    notes : list of str
-        What was left out and why, for the user.
-
-    Raises
-    ------
-    PlaylistError
-        If a source does not exist, or a playlist names nothing that does.
-    CueError
-        If a CUE sheet is damaged, or names nothing that lies beside it.
-    """
-    entries: list[Entry] = []
-    notes: list[str] = []
-    for source in sources:
-        if source.suffix.lower() in playlist.FORMATS and not source.is_dir():
-            found = playlist.read(source)
-            for entry in found.entries:
-                entries += _music(entry)
-            notes += [f"{source}: {entry.path} is gone" for entry in found.missing]
-            notes += [
-                f"{source}: {url} is a stream or a playlist, not music" for url in found.skipped
-            ]
-        elif source.exists():
-            entries += _music(Entry(path=source))
-        else:
-            raise PlaylistError(f"{source}: there is no such folder, playlist or file")
-    return entries, notes
-
-
-def _music(entry: Entry) -> list[Entry]:
-    """Return an entry as it is, or the files that a CUE sheet divides or lists."""
-    if entry.path.suffix.lower() == ".cue" and entry.path.is_file():
-        return [Entry(path=path) for path in audio.sheet_music(entry.path)]
-    return [entry]
-
-
-def tracks_of(
-    library: Library,
-    fingerprint: str,
-    entries: Sequence[Entry],
-    *,
-    max_duration_s: float | None = None,
-) -> tuple[list[Track], list[str]]:
-    """List the tracks that the library holds of what `find_liked` found, each once.
-
-    Parameters
+    Attributes
     ----------
-    library : Library
-    fingerprint : str
-        Of the features that the tracks must have.
-    entries : sequence of Entry
-        One that names a part of its file means the track that lies there; all tracks of the file
-        if none does.
-    max_duration_s : float, optional
-        As in `Library.tracks`.
-
-    Returns
-    -------
-    tracks : list of Track
-        Sorted by path, and by where they lie in it.
-    notes : list of str
-        Which files are not divided as a playlist has it, for the user.
+    liked, disliked, others : list of (TrackRef, ndarray)
+        Others are a random choice, if the library holds very many.
+    pool : list of ndarray
+        Features of the shipped pool, if there are few others.
     """
-    choose = functools.partial(library.tracks, fingerprint, max_duration_s=max_duration_s)
-    parts = [e for e in entries if (e.start_s, e.end_s) != (None, None)]
-    whole = [e.path for e in entries if (e.start_s, e.end_s) == (None, None)]
-    found = choose(whole) if whole else []
-    notes: dict[str, None] = {}
-    for entry in parts:
-        tracks = choose([entry.path])
-        meant = [track for track in tracks if _is_part(track, entry)]
-        if tracks and not meant:
-            notes[
-                f"{entry.path}: is not divided as the playlist has it, so all of it counts; parts"
-                " of a mix need the same --sections"
-            ] = None
-        found += meant or tracks
-    by_id = {track.id: track for track in found}
-    tracks = sorted(by_id.values(), key=lambda t: (os.fsencode(t.path), t.start_s or 0.0))
-    return tracks, list(notes)
+
+    liked: list[tuple[TrackRef, Features]]
+    disliked: list[tuple[TrackRef, Features]]
+    others: list[tuple[TrackRef, Features]]
+    pool: list[Features]
 
 
-def _is_part(track: Track, entry: Entry) -> bool:
-    """Tell whether a track lies where an entry says; no end is the file's, and no start 0."""
-    if (track.end_s is None) != (entry.end_s is None):
-        return False
-    starts_differ_s = (track.start_s or 0.0) - (entry.start_s or 0.0)
-    ends_differ_s = (track.end_s or 0.0) - (entry.end_s or 0.0)
-    return max(abs(starts_differ_s), abs(ends_differ_s)) <= _SAME_TIME_S
+@dataclass(frozen=True, kw_only=True)
+class Recalled:
+    """A profile's tracks in the library as it is now.
+
+    Attributes
+    ----------
+    liked, disliked : list of Track
+        In the library's order.
+    missing : tuple of TrackRef
+        Those of both that the library does not hold: gone, or divided otherwise by now.
+    """
+
+    liked: list[Track]
+    disliked: list[Track]
+    missing: tuple[TrackRef, ...]
 
 
 def build(
@@ -135,6 +69,7 @@ def build(
     liked: Sequence[Track],
     *,
     disliked: Sequence[Track] = (),
+    missing: Sequence[TrackRef] = (),
     on_epoch: Callable[[ProfileEpoch], None] | None = None,
 ) -> Profile:
     """Train a profile on tracks that the library has analysed.
@@ -149,6 +84,9 @@ def build(
         Of the features to use.
     liked, disliked : sequence of Track
         Of this library. Disliked tracks are negatives in every epoch.
+    missing : sequence of TrackRef, optional
+        Tracks that are known, but not in the library as they were: what lies in their files now is
+        no negative either.
     on_epoch : callable, optional
 
     Returns
@@ -161,24 +99,55 @@ def build(
     ProfileError
         If nothing is liked, or a track is both liked and disliked.
     """
-    liked_ids, disliked_ids = {t.id for t in liked}, {t.id for t in disliked}
-    if both := [track for track in liked if track.id in disliked_ids]:
-        raise ProfileError(f"{both[0].path}: is both liked and disliked; decide on one")
-    others = [t for t in library.tracks(fingerprint) if t.id not in liked_ids | disliked_ids]
-    if len(others) > MAX_OTHER_TRACKS:
-        rng = np.random.default_rng(recipe.training.seed)
-        chosen = rng.choice(len(others), MAX_OTHER_TRACKS, replace=False)
-        others = [others[i] for i in sorted(chosen)]
-    pool = load_shipped(fingerprint) if len(others) < MIN_OTHER_TRACKS else []
+    material = gather(
+        library,
+        fingerprint,
+        liked,
+        disliked=disliked,
+        missing=missing,
+        recipe=recipe,
+    )
     return train(
         name,
         recipe,
         fingerprint,
-        _features(library, liked, fingerprint),
-        _features(library, others, fingerprint),
-        disliked=_features(library, disliked, fingerprint),
-        pool=pool,
+        material.liked,
+        material.others,
+        disliked=material.disliked,
+        pool=material.pool,
         on_epoch=on_epoch,
+    )
+
+
+def gather(
+    library: Library,
+    fingerprint: str,
+    liked: Sequence[Track],
+    *,
+    recipe: Recipe,
+    disliked: Sequence[Track] = (),
+    missing: Sequence[TrackRef] = (),
+) -> Material:
+    """Read what a profile learns from; for parameters and errors see `build`."""
+    liked_ids, disliked_ids = {t.id for t in liked}, {t.id for t in disliked}
+    if both := [track for track in liked if track.id in disliked_ids]:
+        raise ProfileError(f"{both[0].path}: is both liked and disliked; decide on one")
+    known, places = liked_ids | disliked_ids, {ref.path for ref in missing}
+    others = [
+        track
+        for track in library.tracks(fingerprint)
+        if track.id not in known and str(track.path) not in places
+    ]
+    learner = recipe.learner
+    n_most = learner.n_others if isinstance(learner, NearnessParams) else MAX_OTHER_TRACKS
+    if len(others) > n_most:
+        chosen = np.random.default_rng(learner.seed).choice(len(others), n_most, replace=False)
+        others = [others[i] for i in sorted(chosen)]
+    return Material(
+        liked=_features(library, liked, fingerprint),
+        disliked=_features(library, disliked, fingerprint),
+        others=_features(library, others, fingerprint),
+        pool=load_shipped(fingerprint) if len(others) < MIN_OTHER_TRACKS else [],
     )
 
 
@@ -189,48 +158,87 @@ def should_relearn(library: Library, profile: Profile) -> bool:
     """
     if profile.negatives == "library" and profile.n_negative_tracks >= ENOUGH_OTHER_TRACKS:
         return False
-    liked, _, n_others = _recall(library, profile)
+    known = recall(library, profile)
+    n_known = len(known.liked) + len(known.disliked)
+    n_others = len(library.tracks(profile.fingerprint)) - n_known
     n_before = profile.n_negative_tracks if profile.negatives == "library" else 0
     has_more = n_others >= max(MIN_OTHER_TRACKS, 2 * n_before)
-    return len(liked) == len(profile.liked) and has_more
+    return len(known.liked) == len(profile.liked) and has_more
 
 
 def rebuild(
     library: Library, profile: Profile, *, on_epoch: Callable[[ProfileEpoch], None] | None = None
 ) -> Profile:
-    """Train a profile again from the same tracks, against the library as it is now."""
-    liked, disliked, _ = _recall(library, profile)
-    recipe = dataclasses.replace(
-        RECIPES[profile.recipe],
-        network=profile.network,
-        training=profile.training,
-        n_networks=profile.n_networks,
+    """Train a profile again from its tracks, against the library as it is now.
+
+    Tracks that are not in the library are not learned from, but stay the profile's. The order in
+    which tracks became liked or disliked makes no difference.
+
+    Raises
+    ------
+    ProfileError
+        If none of the liked tracks is in the library.
+    """
+    known = recall(library, profile)
+    if not known.liked:
+        raise ProfileError(
+            f"profile {profile.name!r}: none of its liked tracks is in the library; scan the"
+            " folders that they are in, or build it again"
+        )
+    found = build(
+        library,
+        profile.name,
+        recipe_of(profile),
+        profile.fingerprint,
+        known.liked,
+        disliked=known.disliked,
+        missing=known.missing,
+        on_epoch=on_epoch,
     )
-    fingerprint = profile.fingerprint
-    return build(
-        library, profile.name, recipe, fingerprint, liked, disliked=disliked, on_epoch=on_epoch
-    )
+    missing = {ref.content_hash for ref in known.missing}
+    kept = [
+        tuple(sorted([*now, *(r for r in before if r.content_hash in missing)], key=_place))
+        for now, before in ((found.liked, profile.liked), (found.disliked, profile.disliked))
+    ]
+    return dataclasses.replace(found, liked=kept[0], disliked=kept[1])
 
 
-def _recall(library: Library, profile: Profile) -> tuple[list[Track], list[Track], int]:
-    """Find a profile's liked and disliked tracks in the library, and count the others."""
+def recipe_of(profile: Profile) -> Recipe:
+    """Return the recipe that a profile was trained by."""
+    return dataclasses.replace(RECIPES[profile.recipe], learner=profile.learner)
+
+
+def recall(library: Library, profile: Profile) -> Recalled:
+    """Find a profile's liked and disliked tracks in the library."""
+    liked = {ref.content_hash for ref in profile.liked}
+    disliked = {ref.content_hash for ref in profile.disliked}
     tracks = library.tracks(profile.fingerprint)
-    by_hash = {track.content_hash: track for track in tracks}
-    liked = [by_hash[t.content_hash] for t in profile.liked if t.content_hash in by_hash]
-    disliked = [by_hash[t.content_hash] for t in profile.disliked if t.content_hash in by_hash]
-    return liked, disliked, len(tracks) - len(liked) - len(disliked)
+    held = {track.content_hash for track in tracks}
+    return Recalled(
+        liked=[track for track in tracks if track.content_hash in liked],
+        disliked=[track for track in tracks if track.content_hash in disliked],
+        missing=tuple(
+            ref for ref in profile.liked + profile.disliked if ref.content_hash not in held
+        ),
+    )
+
+
+def ref_of(track: Track) -> TrackRef:
+    """Name a track of the library as profiles do."""
+    return TrackRef(
+        content_hash=track.content_hash,
+        path=str(track.path),
+        start_s=track.start_s,
+        end_s=track.end_s,
+    )
+
+
+def _place(ref: TrackRef) -> tuple[bytes, float]:
+    return os.fsencode(ref.path), ref.start_s or 0.0
 
 
 def _features(
     library: Library, tracks: Sequence[Track], fingerprint: str
 ) -> list[tuple[TrackRef, Features]]:
-    refs = {
-        track.id: TrackRef(
-            content_hash=track.content_hash,
-            path=str(track.path),
-            start_s=track.start_s,
-            end_s=track.end_s,
-        )
-        for track in tracks
-    }
+    refs = {track.id: ref_of(track) for track in tracks}
     return [(refs[i], features) for i, features in library.features(list(refs), fingerprint)]

@@ -1,49 +1,21 @@
 """What a profile is, and how it scores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from recommender.parameters import NetworkParams, TrainingParams
-
-Features = NDArray[np.float16]
-"""Features of a track's fragments, ``(n_fragments, n_features)``."""
-
+from recommender.parameters import Learner, NearnessParams
+from recommender.profile import nearness, network
+from recommender.profile.network import ProfileEpoch
+from recommender.profile.tracks import Features, TrackRef, key_of, part_of
 
 Negatives = Literal["library", "library and shipped pool", "shipped pool"]
 """Where the other music of a training came from."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrackRef:
-    """A track that a profile was trained on, and where it lies in its file if that holds more."""
-
-    content_hash: str
-    path: str
-    start_s: float | None = None
-    end_s: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProfileEpoch:
-    """Progress of a profile's training.
-
-    Attributes
-    ----------
-    number, n_epochs : int
-        This epoch, counted from 1, and how many there will be, over all networks.
-    loss : float
-    liked_score, other_score : float
-        Mean score of this epoch's liked fragments and of its negatives.
-    """
-
-    number: int
-    n_epochs: int
-    loss: float
-    liked_score: float
-    other_score: float
+_NEARLY_NONE = 1e-12  # odds have logarithms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +27,10 @@ class Profile:
     name, recipe : str
     fingerprint : str
         Of the features that it was trained on; it scores no others.
-    network : NetworkParams
-    training : TrainingParams
-    n_networks : int
-        See `Recipe`.
+    learner : NearnessParams or DenseParams
+        How it was trained, and scores.
     tensors : dict of str to ndarray
-        ``feature_mean``, ``feature_std``, and the weights, each name with the network's number
-        before it.
+        What it learned, see `nearness.learn` and `network.learn`.
     liked, disliked : tuple of TrackRef
     negatives : str
         Where the other music came from.
@@ -69,6 +38,7 @@ class Profile:
     liked_score, other_score : float
         Mean score of the liked tracks, and of the library's others (0 without any).
     history : tuple of ProfileEpoch
+        Of networks; others learn at once.
     created : str
         Date and time in UTC, ISO 8601.
     """
@@ -76,9 +46,7 @@ class Profile:
     name: str
     recipe: str
     fingerprint: str
-    network: NetworkParams
-    training: TrainingParams
-    n_networks: int
+    learner: Learner
     tensors: dict[str, NDArray[np.float32]]
     liked: tuple[TrackRef, ...]
     disliked: tuple[TrackRef, ...] = ()
@@ -89,38 +57,81 @@ class Profile:
     history: tuple[ProfileEpoch, ...] = ()
     created: str = ""
 
-    def scores(self, features: Features, part: int) -> NDArray[np.float32]:
-        """Score fragments with the network that has not learned from a part of the other music.
+    @property
+    def n_features(self) -> int:
+        """How many features of a fragment it takes."""
+        return len(self.tensors["feature_mean"])
+
+    def scores(self, features: Features, content_hash: str) -> NDArray[np.floating]:
+        """Score the fragments of a track.
 
         Parameters
         ----------
         features : ndarray, shape (n, n_features)
-        part : int
-            Part of the tracks that the fragments are of, see `part_of`.
+        content_hash : str
+            Of the track: it is compared with no fragment of its own, or scored by the network that
+            did not learn from its part of the other music.
 
         Returns
         -------
-        ndarray of float32, shape (n,)
+        ndarray, shape (n,)
             Probabilities in [0, 1].
         """
-        t = self.tensors
-        x = ((features - t["feature_mean"]) / t["feature_std"]).astype(np.float32)
-        for i in range(len(self.network.hidden)):
-            x = x @ t[f"{part}.hidden.{i}.weight"].T + t[f"{part}.hidden.{i}.bias"]
-            x = _sigmoid(x) if self.network.activation == "sigmoid" else np.maximum(x, 0.0)
-        logits = x @ t[f"{part}.output.weight"].T + t[f"{part}.output.bias"]
-        return _sigmoid(logits[:, 0])
+        return self._scores([(content_hash, features)])
+
+    def _scores(self, tracks: Sequence[tuple[str, Features]]) -> NDArray[np.floating]:
+        """Scores of the fragments of all tracks, one after the other."""
+        x = np.concatenate([features for _, features in tracks])
+        lengths = [len(features) for _, features in tracks]
+        learner = self.learner
+        if isinstance(learner, NearnessParams):
+            keys = np.repeat(np.array([key_of(name) for name, _ in tracks]), lengths)
+            return nearness.scores(self.tensors, learner, x, keys)
+        parts = np.repeat([part_of(name, learner.n_parts) for name, _ in tracks], lengths)
+        scores = np.empty(len(x), np.float32)
+        for part in np.unique(parts):
+            mine = parts == part
+            scores[mine] = network.scores(self.tensors, learner.network, x[mine], int(part))
+        return scores
+
+    def pooled(self, scores: NDArray[np.floating], lengths: ArrayLike) -> NDArray[np.float64]:
+        """Score tracks: the mean over their fragments, by nearness that of the log-odds.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (n,)
+            Of the fragments of tracks, one track after the other.
+        lengths : array_like of int, shape (n_tracks,)
+            How many fragments each has, at least one.
+
+        Returns
+        -------
+        ndarray, shape (n_tracks,)
+            Probabilities in [0, 1].
+        """
+        n = np.asarray(lengths)
+        p = scores.astype(np.float64)
+        if not isinstance(self.learner, NearnessParams):
+            return np.asarray(np.add.reduceat(p, np.cumsum(n) - n) / n)
+        p = np.clip(p, _NEARLY_NONE, 1 - _NEARLY_NONE)
+        log_odds = np.add.reduceat(np.log(p / (1 - p)), np.cumsum(n) - n) / n
+        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * log_odds)))
+
+    def track_scores(self, tracks: Sequence[tuple[str, Features]]) -> NDArray[np.float64]:
+        """Score tracks, given by their content hashes and features; see `pooled`."""
+        if not tracks:
+            return np.empty(0)
+        return self.pooled(self._scores(tracks), [len(features) for _, features in tracks])
 
     def track_score(self, features: Features, content_hash: str) -> float:
-        """Score of a track: the mean over its fragments."""
-        part = part_of(content_hash, self.n_networks)
-        return float(self.scores(features, part).mean(dtype=np.float64))
+        """Score a track, see `pooled`."""
+        return float(self.track_scores([(content_hash, features)])[0])
 
 
-def part_of(content_hash: str, n_parts: int) -> int:
-    """Part that a recording belongs to, whatever else there is."""
-    return int(content_hash[:8], 16) % n_parts
-
-
-def _sigmoid(x: NDArray[np.floating]) -> NDArray[np.float32]:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), np.float32)
+def mean_score(
+    profile: Profile, tracks: Sequence[tuple[TrackRef, Features]], n_most: int = 500
+) -> float:
+    """Mean score of tracks, of at most so many of them; 0 without any."""
+    some = tracks[:: -(-len(tracks) // n_most)] if tracks else []
+    scores = profile.track_scores([(ref.content_hash, features) for ref, features in some])
+    return float(scores.mean()) if len(scores) else 0.0

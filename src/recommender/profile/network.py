@@ -1,38 +1,51 @@
-"""Train the network of one person."""
+"""The dense network of one person: trained on fragments, and how it scores them."""
 
 import dataclasses
-import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.errors import ProfileError
-from recommender.parameters import Recipe, TrainingParams
-from recommender.profile.model import Features, Negatives, Profile, ProfileEpoch, TrackRef, part_of
+from recommender.parameters import DenseParams, NetworkParams, Scaling, TrainingParams
+from recommender.profile.scaling import moments, scaled
+from recommender.profile.tracks import Features, Named, TrackRef, part_of
 
 if TYPE_CHECKING:  # torch takes a second to import, and scoring does without it
     import torch
 
-
-_MAX_SUMMARISED = 500
-
-Named = tuple[TrackRef, Features]
+Floats = NDArray[np.float32]
 
 
-def train(
-    name: str,
-    recipe: Recipe,
-    fingerprint: str,
+@dataclass(frozen=True, kw_only=True)
+class ProfileEpoch:
+    """Progress of a profile's training.
+
+    Attributes
+    ----------
+    number, n_epochs : int
+        This epoch, counted from 1, and how many there will be, over all networks.
+    loss : float
+    liked_score, other_score : float
+        Mean score of this epoch's liked fragments and of its negatives.
+    """
+
+    number: int
+    n_epochs: int
+    loss: float
+    liked_score: float
+    other_score: float
+
+
+def learn(
     liked: Sequence[Named],
     others: Sequence[Named],
-    *,
-    disliked: Sequence[Named] = (),
-    pool: Sequence[Features] = (),
-    on_epoch: Callable[[ProfileEpoch], None] | None = None,
-) -> Profile:
+    disliked: Sequence[Named],
+    pool: Sequence[Features],
+    params: DenseParams,
+    on_epoch: Callable[[ProfileEpoch], None],
+) -> dict[str, Floats]:
     """Train the networks of one person.
 
     Every epoch draws its negatives afresh: as many fragments as there are positives, each from a
@@ -41,85 +54,66 @@ def train(
 
     Parameters
     ----------
-    name : str
-    recipe : Recipe
-    fingerprint : str
-        Of all features given here.
-    liked : sequence of (TrackRef, ndarray)
-        Tracks of the playlist with their features.
-    others : sequence of (TrackRef, ndarray)
-        Other tracks, none of them in the playlist.
-    disliked : sequence of (TrackRef, ndarray), optional
-    pool : sequence of ndarray, optional
-        Features of the shipped pool, if it is needed.
-    on_epoch : callable, optional
+    liked, others, disliked : sequence of (TrackRef, ndarray)
+    pool : sequence of ndarray
+        Other music that is no file's.
+    params : DenseParams
+    on_epoch : callable
 
     Returns
     -------
-    Profile
-
-    Raises
-    ------
-    ProfileError
-        If there is nothing liked, or nothing else.
+    dict of str to ndarray of float32
+        ``feature_mean``, ``feature_std``, and the weights, each name with the network's number
+        before it.
     """
-    if not liked:
-        raise ProfileError(f"profile {name!r}: no track of the playlist could be analysed")
     everything_else = [*(features for _, features in others), *pool]
-    if not everything_else:
-        raise ProfileError(
-            f"profile {name!r}: there is no other music to tell the playlist from; name some with"
-            " --library"
-        )
-    mean, std = _moments(everything_else) if recipe.network.standardise else (0.0, 1.0)
-    n_features = liked[0][1].shape[1]
-    tensors = {
-        "feature_mean": np.broadcast_to(mean, n_features).astype(np.float32),
-        "feature_std": np.broadcast_to(std, n_features).astype(np.float32),
-    }
-    history: list[ProfileEpoch] = []
-
-    def report(epoch: ProfileEpoch) -> None:
-        history.append(epoch)
-        if on_epoch is not None:
-            on_epoch(epoch)
-
-    for part in range(recipe.n_networks):
-        known = [other for other in others if _hears(part, other[0], recipe.n_networks)]
-        trusted = _without_doubted(liked, known, recipe.doubted_share)
+    mean, std = moments(everything_else, params.scaling)
+    tensors = {"feature_mean": mean, "feature_std": std}
+    for part in range(params.n_parts):
+        known = [other for other in others if _hears(part, other[0], params.n_parts)]
+        trusted = _without_doubted(liked, known, params.doubted_share)
         heard = [features for _, features in trusted] + list(pool)
         draw = _Draw(
             liked=[features for _, features in liked],
             others=heard or everything_else,
             disliked=[features for _, features in disliked],
-            per_track=recipe.fragments_per_track,
-            negative_target=recipe.training.negative_target,
-            mean=tensors["feature_mean"],
-            std=tensors["feature_std"],
-            rng=np.random.default_rng([recipe.training.seed, part]),
+            per_track=params.fragments_per_track,
+            negative_target=params.training.negative_target,
+            mean=mean,
+            std=std,
+            scaling=params.scaling,
+            rng=np.random.default_rng([params.seed, part]),
         )
-        weights = _train_one(draw, n_features, recipe, part, report)
+        weights = _train_one(draw, len(mean), params, part, on_epoch)
         tensors |= {f"{part}.{key}": weight for key, weight in weights.items()}
-    profile = Profile(
-        name=name,
-        recipe=recipe.name,
-        fingerprint=fingerprint,
-        network=recipe.network,
-        training=recipe.training,
-        n_networks=recipe.n_networks,
-        tensors=tensors,
-        liked=tuple(track for track, _ in liked),
-        disliked=tuple(track for track, _ in disliked),
-        negatives=_origin(others, pool),
-        n_negative_tracks=len(everything_else),
-        history=tuple(history),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
-    return dataclasses.replace(
-        profile,
-        liked_score=_mean_score(profile, liked),
-        other_score=_mean_score(profile, others),
-    )
+    return tensors
+
+
+def scores(
+    tensors: Mapping[str, Floats], params: NetworkParams, features: Features, part: int
+) -> Floats:
+    """Score fragments with the network that has not learned from a part of the other music.
+
+    Parameters
+    ----------
+    tensors : mapping of str to ndarray
+        From `learn`.
+    params : NetworkParams
+    features : ndarray, shape (n, n_features)
+    part : int
+        Part of the tracks that the fragments are of, see `part_of`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        Probabilities in [0, 1].
+    """
+    x = scaled(features, tensors["feature_mean"], tensors["feature_std"], params.scaling)
+    for i in range(len(params.hidden)):
+        x = x @ tensors[f"{part}.hidden.{i}.weight"].T + tensors[f"{part}.hidden.{i}.bias"]
+        x = _sigmoid(x) if params.activation == "sigmoid" else np.maximum(x, 0.0)
+    logits = x @ tensors[f"{part}.output.weight"].T + tensors[f"{part}.output.bias"]
+    return _sigmoid(logits[:, 0])
 
 
 def _without_doubted(
@@ -144,59 +138,52 @@ def _without_doubted(
 def _train_one(
     draw: "_Draw",
     n_features: int,
-    recipe: Recipe,
+    params: DenseParams,
     part: int,
     report: Callable[[ProfileEpoch], None],
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, Floats]:
     import torch
 
     from recommender import networks, training
+    from recommender.profile import descent
 
     # The networks are small: a second thread would cost more than it brings.
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    params = dataclasses.replace(recipe.training, seed=recipe.training.seed + part)
+    how = dataclasses.replace(params.training, seed=params.seed + part)
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(params.seed)
-            network = networks.ListenerNetwork(n_features, recipe.network)
+            torch.manual_seed(how.seed)
+            network = networks.ListenerNetwork(n_features, params.network)
 
-        def on_epoch(epoch: training.Epoch) -> None:
+        def on_epoch(number: int, loss: float) -> None:
             network.eval()
             with torch.inference_mode():
                 scores = torch.sigmoid(network(draw.x))
             report(
                 ProfileEpoch(
-                    number=part * params.epochs + epoch.number,
-                    n_epochs=recipe.n_networks * params.epochs,
-                    loss=epoch.loss,
+                    number=part * how.epochs + number,
+                    n_epochs=params.n_parts * how.epochs,
+                    loss=loss,
                     liked_score=float(scores[: draw.n_liked].mean()),
                     other_score=float(scores[draw.n_liked :].mean()),
                 )
             )
 
-        training.fit(network, draw, _loss(params), params, on_epoch=on_epoch)
+        if descent.suits(how):
+            descent.fit(network, draw, how, on_epoch)
+        else:
+            training.fit(
+                network, draw, _loss(how), how, on_epoch=lambda e: on_epoch(e.number, e.loss)
+            )
     finally:
         torch.set_num_threads(n_threads)
     return {key: t.numpy().copy() for key, t in network.state_dict().items()}
 
 
-def _hears(part: int, track: TrackRef, n_networks: int) -> bool:
+def _hears(part: int, track: TrackRef, n_parts: int) -> bool:
     """Tell whether a network learns from a track of the other music; a single one from all."""
-    return n_networks == 1 or part_of(track.content_hash, n_networks) != part
-
-
-def _origin(others: Sequence[Named], pool: Sequence[Features]) -> Negatives:
-    if not pool:
-        return "library"
-    return "library and shipped pool" if others else "shipped pool"
-
-
-def _mean_score(profile: Profile, tracks: Sequence[Named]) -> float:
-    """Mean score of tracks, at most a few hundred of them; 0 without any."""
-    some = tracks[:: -(-len(tracks) // _MAX_SUMMARISED)] if tracks else []
-    scores = [profile.track_score(features, track.content_hash) for track, features in some]
-    return float(np.mean(scores)) if scores else 0.0
+    return n_parts == 1 or part_of(track.content_hash, n_parts) != part
 
 
 @dataclass(kw_only=True)
@@ -208,8 +195,9 @@ class _Draw:
     disliked: Sequence[Features]
     per_track: int | None
     negative_target: float
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32]
+    mean: Floats
+    std: Floats
+    scaling: Scaling
     rng: np.random.Generator
     n_liked: int = 0
     x: "torch.Tensor | None" = None
@@ -223,8 +211,8 @@ class _Draw:
         for track in self.rng.integers(len(self.others), size=self.n_liked - len(negatives)):
             features = self.others[track]
             negatives.append(features[self.rng.integers(len(features))][None])
-        x = np.concatenate([*positives, *negatives]).astype(np.float32)
-        self.x = torch.from_numpy((x - self.mean) / self.std)
+        x = np.concatenate([*positives, *negatives])
+        self.x = torch.from_numpy(scaled(x, self.mean, self.std, self.scaling))
         y = torch.full((len(x),), self.negative_target)
         y[: self.n_liked] = 1.0
         return self.x, y
@@ -250,11 +238,5 @@ def _loss(params: TrainingParams) -> "Callable[[torch.Tensor, torch.Tensor], tor
     return lambda logits, y: functional.mse_loss(torch.sigmoid(logits), y)
 
 
-def _moments(tracks: Sequence[Features]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation of the features over tracks, each track counting the same."""
-    means = np.array([features.mean(0, dtype=np.float64) for features in tracks])
-    squares = np.array([np.square(f, dtype=np.float64).mean(0) for f in tracks])
-    mean = means.mean(0)
-    std = np.sqrt(np.maximum(squares.mean(0) - mean**2, 0.0))
-    # Features that hardly ever differ would otherwise shout when they do.
-    return mean, np.maximum(std, 0.1 * std.mean() + 1e-6)
+def _sigmoid(x: NDArray[np.floating]) -> Floats:
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), np.float32)

@@ -8,8 +8,17 @@ from typing import Any
 
 from recommender import checkpoint
 from recommender.errors import CheckpointError, ProfileError
-from recommender.parameters import RECIPES, NetworkParams, TrainingParams
-from recommender.profile.model import Profile, ProfileEpoch, TrackRef
+from recommender.parameters import (
+    RECIPES,
+    DenseParams,
+    Learner,
+    NearnessParams,
+    NetworkParams,
+    TrainingParams,
+)
+from recommender.profile.model import Profile
+from recommender.profile.network import ProfileEpoch
+from recommender.profile.tracks import TrackRef
 
 _KIND = "profile"
 
@@ -47,8 +56,7 @@ def save(profile: Profile, path: Path) -> None:
         for field in dataclasses.fields(profile)
         if field.name != "tensors"
     }
-    for key in ("network", "training"):
-        manifest[key] = dataclasses.asdict(manifest[key])
+    manifest["learner"] = dataclasses.asdict(manifest["learner"])
     for key in ("liked", "disliked", "history"):
         manifest[key] = [dataclasses.asdict(item) for item in manifest[key]]
     try:
@@ -70,8 +78,7 @@ def load(path: Path) -> Profile:
     try:
         fields = {
             **manifest,
-            "network": _network_params(manifest["network"]),
-            "training": TrainingParams(**manifest["training"]),
+            "learner": _learner(manifest["learner"]),
             "liked": tuple(TrackRef(**item) for item in manifest["liked"]),
             "disliked": tuple(TrackRef(**item) for item in manifest["disliked"]),
             "history": tuple(ProfileEpoch(**item) for item in manifest["history"]),
@@ -93,17 +100,35 @@ def names(folder: Path) -> list[str]:
     return sorted(path.stem for path in (folder / "profiles").glob("*.safetensors"))
 
 
-def _network_params(fields: dict[str, Any]) -> NetworkParams:
-    return NetworkParams(**{**fields, "hidden": tuple(fields["hidden"])})
+def _learner(fields: dict[str, Any]) -> Learner:
+    if "network" not in fields:
+        return NearnessParams(**fields)
+    hidden = tuple(fields["network"]["hidden"])
+    return DenseParams(
+        **{
+            **fields,
+            "network": NetworkParams(**{**fields["network"], "hidden": hidden}),
+            "training": TrainingParams(**fields["training"]),
+        }
+    )
 
 
 def _shapes(path: Path, profile: Profile) -> dict[str, tuple[int, ...]]:
     mean = profile.tensors.get("feature_mean")
     if mean is None or mean.ndim != 1:
         raise CheckpointError(f"{path}: the weights 'feature_mean' are missing")
-    widths = (len(mean), *profile.network.hidden)
     shapes: dict[str, tuple[int, ...]] = {"feature_mean": mean.shape, "feature_std": mean.shape}
-    for part in range(profile.n_networks):
+    if isinstance(profile.learner, NearnessParams):
+        shapes["reading"] = (3,)
+        for name in ("liked", "other"):
+            weight = profile.tensors.get(f"{name}.weight")
+            if weight is None or weight.ndim != 1 or (name == "liked" and len(weight) == 0):
+                raise CheckpointError(f"{path}: the weights '{name}.weight' are missing")
+            shapes |= {f"{name}{suffix}": weight.shape for suffix in (".weight", ".key")}
+            shapes[name] = (len(weight), len(mean))
+        return shapes
+    widths = (len(mean), *profile.learner.network.hidden)
+    for part in range(profile.learner.n_parts):
         for i, (n_in, n_out) in enumerate(itertools.pairwise(widths)):
             shapes[f"{part}.hidden.{i}.weight"] = (n_out, n_in)
             shapes[f"{part}.hidden.{i}.bias"] = (n_out,)

@@ -9,7 +9,7 @@ from recommender.cli.console import (
     N_JOBS,
     Jobs,
     Json,
-    RecipeName,
+    ShippedName,
     answer_json,
     check_folder,
     progress,
@@ -60,7 +60,7 @@ def train(
         ),
     ] = None,
     recipe: Annotated[
-        RecipeName | None,
+        ShippedName | None,
         typer.Option(help="The thesis's network on this spectrogram: thesis-log, or thesis."),
     ] = None,
     kind: LayoutKind = "auto",

@@ -1,0 +1,1 @@
+"""What recommends best: ways to score candidates, and how they are compared."""

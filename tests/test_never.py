@@ -1,0 +1,222 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from commands import call, refused
+from recommender.errors import LibraryError, ParameterError
+from recommender.library import Track
+from recommender.ranking import Never, NeverFile, never
+from sounds import tone
+
+
+def track(path: str, *, id: int = 1, artist: str | None = None, n: int = 0) -> Track:
+    return Track(
+        id=id,
+        content_hash=f"{n:064x}",
+        path=Path(path),
+        artist=artist,
+        title=None,
+        album=None,
+        duration_s=10.0,
+        n_fragments=1,
+    )
+
+
+# What is left out ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "stays"),
+    [
+        ("/music/Pop/a.mp3", False),
+        ("/music/Pop/x/a.mp3", False),
+        ("/music/Popular/a.mp3", True),
+        ("/music/pop/a.mp3", True),
+        ("/other/music/Pop/a.mp3", True),
+    ],
+)
+def test_folders(path: str, stays: bool) -> None:
+    found = never.allowed([track(path)], Never(folders=(Path("/music/Pop"),)))
+    assert bool(found) is stays
+
+
+def test_the_root_folder() -> None:
+    assert not never.allowed([track("/a.mp3")], Never(folders=(Path("/"),)))
+
+
+def test_files_by_path_and_by_content() -> None:
+    file = NeverFile(path=Path("/music/a.mp3"), content_hashes=(f"{7:064x}",))
+    tracks = [
+        track("/music/a.mp3", id=1),  # encoded again
+        track("/moved/b.mp3", id=2, n=7),
+        track("/music/b.mp3", id=3, n=8),
+    ]
+    assert never.allowed(tracks, Never(files=(file,))) == tracks[2:]
+
+
+@pytest.mark.parametrize("name", ["The Shouters", "the shouters", "  THE  SHOUTERS "])
+def test_artists(name: str) -> None:
+    tracks = [
+        track("/a", id=1, artist="The Shouters"),
+        track("/b", id=2, artist="Shouters"),
+        track("/c", id=3),
+        track("/d", id=4, artist=""),
+    ]
+    assert never.allowed(tracks, Never(artists=(name,))) == tracks[1:]
+
+
+def test_accents_may_be_written_either_way() -> None:
+    tracks = [track("/a", artist="Bjo\u0308rk")]
+    assert never.allowed(tracks, Never(artists=("BJÖRK",))) == []
+
+
+def test_a_recording_goes_with_all_its_files_but_a_folder_takes_its_own() -> None:
+    tracks = [track("/x/a", artist="A"), track("/y/a"), track("/x/b", id=2)]
+    assert never.allowed(tracks, Never(artists=("a",))) == tracks[2:]
+    assert never.allowed(tracks, Never(files=(NeverFile(path=Path("/y/a")),))) == tracks[2:]
+    assert never.allowed(tracks, Never(folders=(Path("/x"),))) == tracks[1:2]
+
+
+# The list -----------------------------------------------------------------------------------------
+
+
+def test_what_is_added_is_there_once_and_can_be_removed() -> None:
+    a, b = NeverFile(path=Path("/a"), content_hashes=("1",)), NeverFile(path=Path("/b"))
+    found = never.added(Never(), folders=[Path("/y"), Path("/x")], files=[b, a], artists=["N", "n"])
+    assert found.folders == (Path("/x"), Path("/y"))
+    assert found.files == (a, b)
+    assert found.artists == ("n",)
+    newer = NeverFile(path=Path("/a"), content_hashes=("2",))
+    assert never.added(found, files=[newer]).files == (newer, b)
+    assert never.added(found) == found
+    assert never.removed(found, paths=[Path("/x"), Path("/b")]).folders == (Path("/y"),)
+    assert never.removed(found, content_hashes=["1"]).files == (b,)
+    assert never.removed(found, artists=["N"]).artists == ()
+    with pytest.raises(ParameterError, match="name one"):
+        never.added(Never(), artists=[" "])
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
+    assert never.load(tmp_path) == Never()
+    path = Path(os.fsdecode(b"/music/\xff\n.mp3"))
+    content = Never(
+        folders=(Path("/música"),),
+        files=(NeverFile(path=path, content_hashes=("0" * 64, "1" * 64)),),
+        artists=('"Weird" Al',),
+    )
+    never.save(content, tmp_path / "home")
+    assert never.load(tmp_path / "home") == content
+    assert [file.name for file in (tmp_path / "home").iterdir()] == ["never.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version": 2, "folders": [], "files": [], "artists": []}',
+        '{"version": 1, "folders": [], "files": []}',
+        '{"version": 1, "folders": [1], "files": [], "artists": []}',
+        '{"version": 1, "folders": [""], "files": [], "artists": []}',
+        '{"version": 1, "folders": [], "files": ["a"], "artists": []}',
+        '{"version": 1, "folders": [], "files": [{"path": "a"}], "artists": []}',
+        '{"version": 1, "folders": [], "files": [], "artists": [null]}',
+    ],
+)
+def test_a_damaged_list_is_no_empty_one(tmp_path: Path, content: str) -> None:
+    (tmp_path / "never.json").write_text(content)
+    with pytest.raises(LibraryError, match=r"never\.json: is damaged .*; repair it, or delete"):
+        never.load(tmp_path)
+
+
+def test_a_list_that_cannot_be_read_or_written(tmp_path: Path) -> None:
+    (tmp_path / "never.json").mkdir()
+    with pytest.raises(LibraryError, match="cannot be read"):
+        never.load(tmp_path)
+    with pytest.raises(LibraryError, match="cannot be written"):
+        never.save(Never(), tmp_path)
+
+
+# The commands -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("music")
+    tone(folder / "liked/a.wav", hz=300)
+    for n, name in enumerate(("a/one.wav", "a/two.wav", "b/three.wav")):
+        tone(folder / name, hz=900 * 2**n)
+    return folder
+
+
+@pytest.mark.usefixtures("home")
+def test_the_list_on_the_command_line(music: Path, tmp_path: Path) -> None:
+    assert call("never", "list").out == ""
+    assert "Nothing is left out" in call("never", "list").err
+    answer = call("never", "add", music / "a", music / "b/three.wav", "--artist", "The Shouters")
+    assert (answer.code, answer.out) == (0, "")
+    lines = [
+        f"folder  {music / 'a'}",
+        f"file    {music / 'b/three.wav'}",
+        "artist  The Shouters",
+    ]
+    assert answer.err.splitlines() == [*(f"Never again: {x}" for x in lines), "3 lines on the list"]
+    assert call("never", "list").out.splitlines() == lines
+    assert call("never", "list", "--json").json == {
+        "folders": [str(music / "a")],
+        "files": [str(music / "b/three.wav")],
+        "artists": ["The Shouters"],
+    }
+    refused(
+        call("never", "remove", music / "a/one.wav"), "its folder", "is; see `recommender never"
+    )
+    refused(call("never", "remove", "--artist", "Others"), "--artist Others: is not on the list")
+    answer = call("never", "remove", music / "a", "--artist", "the shouters")
+    assert answer.err.splitlines()[-1] == "1 line on the list"
+    assert call("never", "list").out.splitlines() == lines[1:2]
+    moved = tmp_path / "moved.wav"
+    moved.write_bytes((music / "b/three.wav").read_bytes())
+    assert call("never", "remove", moved).code == 0
+    assert call("never", "list").out == ""
+
+
+@pytest.mark.usefixtures("home")
+def test_wrong_usage(music: Path, tmp_path: Path) -> None:
+    refused(call("never", "add"), "name folders or files, or artists with --artist NAME")
+    refused(call("never", "remove"), "name folders or files")
+    refused(call("never", "add", tmp_path / "gone"), "there is no such folder or file")
+    refused(call("never", "remove", tmp_path / "gone"), "is not on the list")
+    text = tmp_path / "text.mp3"
+    text.write_text("no music")
+    refused(call("never", "add", music / "a", text), text)
+    assert call("never", "list").out == ""  # all or nothing
+
+
+def test_rankings_leave_out_what_is_on_the_list(music: Path, home: Path, tmp_path: Path) -> None:
+    assert call("profile", "build", "mine", music / "liked", "--library", music).code == 0
+
+    def ranked(*folders: Path) -> set[str]:
+        rows = call("rank", "mine", *(folders or (music,)), "--json").json
+        return {Path(row["path"]).name for row in rows}
+
+    assert ranked() == {"one.wav", "two.wav", "three.wav"}
+    assert call("never", "add", music / "a/one.wav").code == 0
+    assert ranked() == {"two.wav", "three.wav"}
+    moved = tmp_path / "moved/now.wav"
+    moved.parent.mkdir()
+    moved.write_bytes((music / "a/one.wav").read_bytes())
+    assert ranked(music, moved.parent) == {"two.wav", "three.wav"}
+    link = tmp_path / "link"
+    link.symlink_to(music / "a")
+    assert call("never", "add", link).code == 0
+    assert ranked() == {"three.wav"}
+    assert call("never", "remove", music / "a").code == 0
+    assert call("never", "remove", moved).code == 0
+    assert ranked() == {"one.wav", "two.wav", "three.wav"}
+    content = json.loads((home / "never.json").read_text())
+    assert content == {"version": 1, "folders": [], "files": [], "artists": []}
+    (home / "never.json").write_text("{")
+    refused(call("rank", "mine", music), home / "never.json", "is damaged")
