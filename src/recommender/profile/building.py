@@ -5,8 +5,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from recommender.errors import ProfileError
 from recommender.library import Library, Track
 from recommender.parameters import RECIPES, NearnessParams, Recipe
@@ -14,7 +12,7 @@ from recommender.profile.learning import train
 from recommender.profile.model import Profile
 from recommender.profile.negatives import load_shipped
 from recommender.profile.network import ProfileEpoch
-from recommender.profile.tracks import Features, TrackRef
+from recommender.profile.tracks import Features, TrackRef, choose
 
 MIN_OTHER_TRACKS = 20
 """With fewer other tracks in the library, the shipped pool joins the negatives."""
@@ -140,9 +138,8 @@ def gather(
     ]
     learner = recipe.learner
     n_most = learner.n_others if isinstance(learner, NearnessParams) else MAX_OTHER_TRACKS
-    if len(others) > n_most:
-        chosen = np.random.default_rng(learner.seed).choice(len(others), n_most, replace=False)
-        others = [others[i] for i in sorted(chosen)]
+    chosen = choose([track.content_hash for track in others], n_most, learner.seed)
+    others = [others[i] for i in chosen]
     return Material(
         liked=_features(library, liked, fingerprint),
         disliked=_features(library, disliked, fingerprint),

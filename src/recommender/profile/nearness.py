@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from recommender.parameters import NearnessParams
 from recommender.profile.scaling import moments, scaled
-from recommender.profile.tracks import Features, Named, key_of
+from recommender.profile.tracks import Features, Named, choose, key_of
 
 Floats = NDArray[np.float32]
 
@@ -56,22 +56,22 @@ def learn(
         and their ``.weight``; ``reading``: mean and deviation of nearness among other music, and
         the coherence; ``feature_mean`` and ``feature_std``.
     """
-    rng = np.random.default_rng(params.seed)
-    music = [(key_of(ref.content_hash), x) for ref, x in others] + [(NO_TRACK, x) for x in pool]
-    music = [music[i] for i in np.sort(rng.permutation(len(music))[: params.n_others])]
+
+    def chosen(tracks: Sequence[Named], n_most: int) -> list[tuple[int, Features]]:
+        names = [ref.content_hash for ref, _ in tracks]
+        return [(key_of(names[i]), tracks[i][1]) for i in choose(names, n_most, params.seed)]
+
+    music = chosen(others, params.n_others)
+    music += [(NO_TRACK, x) for x in pool]
     mean, std = moments([x for _, x in music], params.scaling)
 
     def unit(features: Features) -> Floats:
         return _unit(features, mean, std, params)
 
-    n_tracks = min(len(liked), params.n_liked)
-    n_each = min(params.n_per_track, params.n_liked // n_tracks)
-    own = [
-        (key_of(liked[i][0].content_hash), unit(_spread(liked[i][1], n_each)))
-        for i in np.sort(rng.permutation(len(liked))[:n_tracks])
-    ]
+    n_each = min(params.n_per_track, params.n_liked // min(len(liked), params.n_liked))
+    own = [(key, unit(_spread(x, n_each))) for key, x in chosen(liked, params.n_liked)]
     heard = [(key, unit(_spread(x, params.n_per_track))) for key, x in music]
-    one_each = [(key, x[[rng.integers(len(x))]]) for key, x in heard if key != NO_TRACK]
+    one_each = [(key, _one(key, x, params)) for key, x in heard if key != NO_TRACK]
     disliked_too = [
         (key_of(ref.content_hash), unit(_spread(x, params.n_per_track))) for ref, x in disliked
     ]
@@ -221,6 +221,11 @@ def _compared(
         f"{name}.key": np.repeat([key for key, _ in tracks], lengths).astype(np.float32),
         f"{name}.weight": np.repeat(shares, lengths).astype(np.float32),
     }
+
+
+def _one(key: int, x: Floats, params: NearnessParams) -> Floats:
+    """Draw a fragment of a track, the same whatever else there is."""
+    return x[[np.random.default_rng([params.seed, key]).integers(len(x))]]
 
 
 def _spread(features: Features, n_most: int) -> Features:

@@ -1,5 +1,7 @@
 """Tracks as profiles know them."""
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,3 +32,15 @@ def part_of(content_hash: str, n_parts: int) -> int:
 def key_of(content_hash: str) -> int:
     """Number of a recording, of 24 bits: float32 holds it, and few recordings share one."""
     return int(content_hash[:6], 16)
+
+
+def choose(hashes: Sequence[str], n_most: int, seed: int) -> list[int]:
+    """Choose at most so many recordings by lot, in rising order of their indices.
+
+    Whether one is chosen over another depends on these two and the seed alone, so that a library
+    that grows a little hardly changes the choice.
+    """
+    if len(hashes) <= n_most:
+        return list(range(len(hashes)))
+    lots = [hashlib.blake2b(f"{seed} {name}".encode()).digest() for name in hashes]
+    return sorted(sorted(range(len(hashes)), key=lots.__getitem__)[:n_most])
