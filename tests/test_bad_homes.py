@@ -194,7 +194,10 @@ def test_ctrl_c_keeps_what_was_analysed(home: Path, long_music: Path) -> None:
     since = time.monotonic()
     answer = finish(process)
     assert answer.code == 130
-    assert answer.err == "Interrupted; run it again to go on.\n"
+    assert (
+        answer.err
+        == "Interrupted. Scans, datasets and trainings go on where they stopped: run it again.\n"
+    )
     assert time.monotonic() - since < 5
     assert n_tracks(home) == N_SHORT
     again = run("library", "scan", long_music, "--json")

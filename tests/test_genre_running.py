@@ -11,7 +11,15 @@ import torch
 
 import sounds
 from recommender.errors import DatasetError, ParameterError
-from recommender.genres import SYSTEMS, Collection, LabelledTrack, adapting, material, running
+from recommender.genres import (
+    SYSTEMS,
+    Collection,
+    LabelledTrack,
+    adapting,
+    examining,
+    material,
+    running,
+)
 from recommender.genres.inputs import InputParams
 from recommender.genres.material import Material
 from recommender.parameters import SpectrogramParams
@@ -140,7 +148,7 @@ def test_tracks_and_artists_of_the_training_are_known_again(
 ) -> None:
     split = material.part(heard.collection, SYSTEM, "artist", test=0.3, validation=0.2)
     run, model = running.run(heard, split)
-    left, n_heard, n_unknown = running.unheard(model, heard.collection)
+    left, n_heard, n_unknown = examining.unheard(model, heard.collection)
     tracks = heard.collection.tracks
     assert {track.path for track in left.tracks} == {tracks[i].path for i in split.test}
     assert (n_heard, n_unknown) == (13 - len(split.test), 0)
@@ -160,13 +168,13 @@ def test_tracks_and_artists_of_the_training_are_known_again(
             LabelledTrack(path=there, genre="low", group="new"),
         ),
     )
-    left, n_heard, n_unknown = running.unheard(model, others)
+    left, n_heard, n_unknown = examining.unheard(model, others)
     assert left.tracks == others.tracks[3:]
     assert (n_heard, n_unknown) == (2, 1)
     with pytest.raises(DatasetError, match=r"trained on 2 of the 3 tracks .* 1 are of genres"):
-        running.unheard(model, dataclasses.replace(others, tracks=others.tracks[:3]))
+        examining.unheard(model, dataclasses.replace(others, tracks=others.tracks[:3]))
 
-    examined = running.examine(model, material.prepare(left, model.system))
+    examined = examining.examine(model, material.prepare(left, model.system))
     assert (examined.n_test, examined.n_training) == (1, run.n_training)
     assert examined.genres == ("high", "low")
     assert examined.scores.support == (0, 1)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recommender import reports
 from recommender.errors import ParameterError
 from recommender.genres import metrics
-from recommender.genres.running import Run
+from recommender.genres.runs import Run
 from recommender.parameters import SPECTROGRAMS
 from recommender.training import Epoch
 

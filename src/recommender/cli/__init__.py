@@ -96,7 +96,9 @@ def main() -> None:
             sys.stdout.flush()  # at exit it would be too late to explain a full disk
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            say("Interrupted; run it again to go on.")
+            say(
+                "Interrupted. Scans, datasets and trainings go on where they stopped: run it again."
+            )
         raise
     except RecommenderError as error:
         complain(str(error))

@@ -15,7 +15,7 @@ from recommender.reports import rendering
 
 if TYPE_CHECKING:  # torch takes seconds
     from recommender.genres.metrics import Scores
-    from recommender.genres.running import Run
+    from recommender.genres.runs import Run
     from recommender.training import Epoch
 
 # What keeps a page of any collection small.

@@ -35,7 +35,7 @@ from recommender.cli.genre.reporting import write_report
 
 if TYPE_CHECKING:
     from recommender.genres.material import Material
-    from recommender.genres.running import Run
+    from recommender.genres.runs import Run
 
 EXAMPLES = """Examples:
 
@@ -129,7 +129,7 @@ def _test(
 ) -> tuple[dict[str, Any], bool]:
     from recommender import genres
     from recommender.errors import ParameterError
-    from recommender.genres import running
+    from recommender.genres import examining
 
     if not path.exists():
         raise ParameterError(
@@ -137,13 +137,13 @@ def _test(
         )
     model = genres.load(path)
     everything = options.open_music(music, kind, subset, min_tracks)
-    collection, n_heard, n_unknown = running.unheard(model, everything)
+    collection, n_heard, n_unknown = examining.unheard(model, everything)
     if n_heard:
         say(f"{counted(n_heard, 'track')} left out: the network knows them, or their artists")
     if n_unknown:
         say(f"{counted(n_unknown, 'track')} left out: of genres that the network does not know")
     material = options.listen(collection, model.system, seed=seed, jobs=jobs, cache=cache)
-    run = running.examine(model, material)
+    run = examining.examine(model, material)
     say(options.sentence(run))
     if report is not None:
         write_report(report, run, material, model)

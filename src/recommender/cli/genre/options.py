@@ -10,7 +10,7 @@ from recommender.cli.console import counted, list_problems, progress, say, shown
 if TYPE_CHECKING:
     from recommender.genres.adapting import Settings as FoundSettings
     from recommender.genres.material import Material
-    from recommender.genres.running import Run
+    from recommender.genres.runs import Run
     from recommender.genres.sources import Collection
     from recommender.genres.systems import System
     from recommender.training import Epoch

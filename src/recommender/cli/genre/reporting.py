@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from recommender.genres.material import Material
     from recommender.genres.model import GenreModel
-    from recommender.genres.running import Run
+    from recommender.genres.runs import Run
 
 
 def write_report(
