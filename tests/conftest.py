@@ -19,7 +19,7 @@ def audio() -> Path:
     named = os.environ.get("RECOMMENDER_TEST_AUDIO")
     if not named:
         pytest.skip("needs real music: set RECOMMENDER_TEST_AUDIO to a folder of it")
-    folder = Path(named)
+    folder = Path(named).resolve()
     if not folder.is_dir():
         pytest.fail(f"RECOMMENDER_TEST_AUDIO: {folder} is not a folder")
     return folder
