@@ -52,7 +52,7 @@ def main() -> None:
         for line in pool.map(fill_one, *zip(*tasks, strict=True)):
             print(line, flush=True)
     found = {task: dict(np.load(place(options.work, *task))) for task in tasks}
-    text = page.page(clips, gather(clips, found))
+    text = page.page(clips, gather(clips, found, directions(clips, options.work)))
     if options.output:
         options.output.write_text(text)
     print(text)
@@ -133,8 +133,18 @@ def reads(here: Ground, mine: Sequence[User]) -> dict[str, NDArray[np.floating]]
     }
 
 
+def directions(clips: Sequence[Clip], work: Path) -> dict[int, NDArray[np.floating]]:
+    """Vectors by which the variety of lists is told, by fold."""
+    return {
+        fold: ground(clips, work, fold).directions("default", standardise=False)
+        for fold in sorted({clip.fold for clip in clips})
+    }
+
+
 def gather(
-    clips: Sequence[Clip], found: dict[tuple[int, int], dict[str, NDArray[np.floating]]]
+    clips: Sequence[Clip],
+    found: dict[tuple[int, int], dict[str, NDArray[np.floating]]],
+    vectors: dict[int, NDArray[np.floating]],
 ) -> page.Figures:
     """Put the figures of all folds and seeds together."""
     mine = {task: users_of(clips, *task) for task in found}
@@ -162,6 +172,18 @@ def gather(
         few={n: {name: results(f"{n} liked", name, few) for name in FOR_FEW} for n in N_LIKED},
         first={
             name: [found[task][f"first: {name}"].astype(np.intp) for task in found]
+            for name in names
+        },
+        diversity={
+            name: float(
+                np.mean(
+                    [
+                        evaluation.diversity(vectors[fold][best])
+                        for (fold, seed) in found
+                        for best in found[fold, seed][f"first: {name}"].astype(np.intp)
+                    ]
+                )
+            )
             for name in names
         },
         thesis=np.concatenate([found[task]["thesis"] for task in found]),

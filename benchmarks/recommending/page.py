@@ -37,6 +37,8 @@ class Figures:
         With so many liked tracks.
     first : dict of str to list of ndarray
         The first ten candidates of users, a list each, by fold and seed.
+    diversity : dict of str to float
+        By method: mean cosine distance between two of the first ten.
     thesis : ndarray
         Log-odds of the recipe `thesis`, of all candidates of all users.
     relevant : ndarray of bool
@@ -50,6 +52,7 @@ class Figures:
     unheard: Mapping[str, Results]
     few: Mapping[int, Mapping[str, Results]]
     first: Mapping[str, Sequence[NDArray[np.intp]]]
+    diversity: Mapping[str, float]
     thesis: NDArray[np.float64]
     relevant: NDArray[np.bool_]
     reads: Sequence[Read]
@@ -81,8 +84,8 @@ def page(clips: Sequence[Clip], figures: Figures) -> str:
 def _main(figures: Figures, n_clips: int) -> list[str]:
     lines = [
         "| method | AUC (95 %) | nDCG@10 (95 %) | nDCG over MFCC, cosine | average precision |"
-        " recall@10 | seen | skew |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        " recall@10 | variety | seen | skew |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, title in TITLES.items():
         results = figures.everyone[name]
@@ -95,6 +98,7 @@ def _main(figures: Figures, n_clips: int) -> list[str]:
             "" if name == BASELINE else _interval(above, sign=True),
             _number(results.macro("average_precision")),
             _number(results.macro("recall")),
+            f"{figures.diversity[name]:.2f}",
             f"{100 * coverage(lists, n_clips):.0f} %",
             f"{k_occurrence_skew(lists, n_clips):.1f}",
         ]
@@ -200,9 +204,10 @@ A user likes half of up to 20 tracks; the other half are hidden among the candid
 kinds of users: artists against all clips of others; artists against their own source, with hidden
 albums where albums are known; genres, and genres within one source; moods within their source;
 mixtures of three genres. Figures are means over the six kinds, users of three seeds together.
-Intervals: 95 % of a bootstrap over persons within kinds; differences are paired by user. *Seen*:
-share of all clips that are among somebody's first ten; *skew* of the number of lists that a clip is
-in: well above 1, a few clips are recommended to everybody.
+Intervals: 95 % of a bootstrap over persons within kinds; differences are paired by user. *Variety*:
+mean cosine distance between two of the first ten, by the preprocessor's features; *seen*: share of
+all clips that are among somebody's first ten; *skew* of the number of lists that a clip is in: well
+above 1, a few clips are recommended to everybody.
 """
 
 _BY_KIND = """
