@@ -92,15 +92,7 @@ def hear(library: Library, tracks: Sequence[Track], recipe: Recipe, fingerprint:
     LibraryError
         If a track has none of this fingerprint.
     """
-    refs = tuple(
-        TrackRef(
-            content_hash=track.content_hash,
-            path=str(track.path),
-            start_s=track.start_s,
-            end_s=track.end_s,
-        )
-        for track in tracks
-    )
+    refs = tuple(profiles.ref_of(track) for track in tracks)
     features = tuple(x for _, x in library.features([track.id for track in tracks], fingerprint))
     return Hearing(recipe=recipe, fingerprint=fingerprint, tracks=refs, features=features)
 

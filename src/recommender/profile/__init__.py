@@ -6,7 +6,7 @@ A score is a probability: how likely it is that a fragment belongs to the playli
 and the rest of the music were equally frequent. 0.5 says nothing, towards 1 is liked.
 """
 
-from recommender.profile.building import MIN_OTHER_TRACKS, build, rebuild, should_relearn
+from recommender.profile.building import MIN_OTHER_TRACKS, build, rebuild, ref_of, should_relearn
 from recommender.profile.feedback import Change, dislike, forget, like
 from recommender.profile.finding import find_known, find_liked, tracks_of
 from recommender.profile.judging import Judged, Judgement, judge, track_scores
@@ -40,6 +40,7 @@ __all__ = [
     "names",
     "path_of",
     "rebuild",
+    "ref_of",
     "replace",
     "save",
     "should_relearn",
