@@ -178,7 +178,7 @@ def test_rank_explains_what_it_cannot_do(music: Path, tmp_path: Path) -> None:
     misused(call("rank", "mine", music, "--min-score", 3), "--min-score")
     misused(call("rank", "mine", music, "--top", 0), "--top")
     misused(call("rank", "mine", music, "--format", "wav"), "--format")
-    misused(call("rank", "mine"), "LIBRARY")
+    misused(call("rank"), "NAME")
     for name in ("x.doc", "x.txt", "x"):
         refused(call("rank", "mine", music, "-o", tmp_path / name), tmp_path / name, "m3u8")
     refused(call("rank", "mine", music, "--json", "--format", "csv"), "--json", "--format csv")
@@ -256,7 +256,6 @@ def test_pictures_and_networks_that_cannot_be_written_are_refused(
 
 
 def test_wrong_usage_is_explained(music: Path, tmp_path: Path) -> None:
-    misused(call("library", "scan"), "PATH")
     misused(call("library", "scan", music, "--jobs", 0), "--jobs")
     misused(call("sing"), "No such command 'sing'")
     misused(call(*BUILD, music, "--recipe", "best"), "--recipe")

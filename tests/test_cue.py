@@ -180,10 +180,10 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 def images(folder: Path) -> dict[str, str]:
     """Names of files that sheets below a folder divide, and the names of the sheets."""
-    files, sheets = audio.find_audio_and_sheets([folder])
-    found, problems = audio.find_images(sheets)
+    listing = audio.list_audio([folder])
+    found, problems = audio.find_images(listing.sheets)
     assert problems == []
-    assert set(found) <= set(files)
+    assert set(map(str, found)) <= listing.files.keys()
     return {path.name: image.sheet.name for path, image in found.items()}
 
 
@@ -252,9 +252,9 @@ def test_what_is_wrong_with_sheets_is_told(tmp_path: Path) -> None:
         write(tmp_path, name, ALBUM)
     write(tmp_path, "c.cue", "no sheet")
     os.mkfifo(tmp_path / "d.cue")
-    files, sheets = audio.find_audio_and_sheets([tmp_path])
-    assert files == [tmp_path / "album.flac"]
-    found, problems = audio.find_images(sheets)
+    listing = audio.list_audio([tmp_path])
+    assert listing.files.keys() == {str(tmp_path / "album.flac")}
+    found, problems = audio.find_images(listing.sheets)
     assert [image.sheet.name for image in found.values()] == ["a.CUE"]
     assert problems == [
         (tmp_path / "b.cue", "a.CUE divides album.flac already; it is not used"),
@@ -267,7 +267,8 @@ def test_sheets_beside_a_file_that_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, "album.flac", "sound")
     write(tmp_path, "other.flac", "sound")
     sheet = write(tmp_path, "album.cue", ALBUM)
-    assert audio.find_audio_and_sheets([path]) == ([path], [sheet])
+    listing = audio.list_audio([path])
+    assert (list(listing.files), listing.sheets) == ([str(path)], (sheet,))
     assert audio.find_audio([tmp_path]) == [path, tmp_path / "other.flac"]
 
 

@@ -13,7 +13,7 @@ import sounds
 from recommender import genres, spectrogram
 from recommender.errors import AudioDecodeError, ParameterError
 from recommender.genres import cached, handmade, inputs
-from recommender.genres.extras import need
+from recommender.extras import need
 from recommender.genres.inputs import HANDMADE, MEL_22K, MEL_G4, MFCC_22K, MFCC_30S, InputParams
 from recommender.parameters import SpectrogramParams
 from test_audio import encode, noise

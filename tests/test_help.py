@@ -50,6 +50,8 @@ def test_the_commands() -> None:
         "library status",
         "library errors",
         "library prune",
+        "library retry",
+        "library forget",
         "never add",
         "never list",
         "never remove",

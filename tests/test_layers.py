@@ -13,6 +13,8 @@ from recommender import errors
 ORDER = [
     "errors",
     "files",
+    "extras",
+    "cluster",
     "parameters",
     "_native",
     "audio",

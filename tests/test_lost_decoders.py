@@ -167,6 +167,6 @@ def test_the_command_tells_which_file_was_lost(
     assert answer.code == 1
     assert f"{N_FILES} files: {N_FILES - 1} analysed, 0 known already, 1 could not" in answer.err
     assert f"{VICTIM}: the decoder was ended by SIGSEGV" in answer.err
-    (failure,) = commands.call("library", "errors", "--json").json
+    (failure,) = commands.call("library", "errors", "--json").json["failures"]
     assert failure["path"] == str(music / VICTIM)
     assert commands.call("library", "scan", music, "--retry").code == 0

@@ -33,6 +33,7 @@ from recommender.profile import Profile, TrackRef, descent
 from recommender.profile import negatives as pools
 from recommender.profile import network as listeners
 from recommender.ranking import rank
+from stored import rounded
 
 FINGERPRINT = "0123456789abcdef"
 
@@ -69,7 +70,7 @@ def sounding(n: int, *, liked: bool, n_features: int = 12, n_fragments: int = 5)
     rng = np.random.default_rng(n)
     x = np.abs(rng.normal(0.5, 0.3, (n_fragments, n_features)))
     x[:, : n_features // 2] += 1.0 if liked else 0.0
-    return ref(n), x.astype(np.float16)
+    return ref(n), rounded(x)
 
 
 LIKED = [sounding(n, liked=True) for n in range(6)]

@@ -16,7 +16,16 @@ from recommender.profile import TrackRef
 from recommender.ranking import Never, NeverFile, rank
 from recommender.ranking.duplicates import best_first
 from sounds import make
-from test_ranking import FINGERPRINT, MUSIC, N_FEATURES, a_profile, content_hash, logit, names
+from stored import with_first
+from test_ranking import (
+    FINGERPRINT,
+    MUSIC,
+    N_FEATURES,
+    a_profile,
+    content_hash,
+    logit,
+    names,
+)
 
 DURATION_S = 80.0
 
@@ -62,7 +71,7 @@ def put(
         duration_s=duration_s,
         tags=Tags(artist=artist, title=title, album="album"),
     )
-    library.remember(file, FINGERPRINT, features.astype(np.float16), fast=fast)
+    library.remember(file, FINGERPRINT, with_first(features), fast=fast)
     return file.content_hash
 
 
@@ -219,7 +228,7 @@ def test_recordings_come_best_first_and_each_track_once(
     def doubles(i: int) -> Sequence[int]:
         return [j for j in numbers if groups[j] == groups[i] and j != i]
 
-    found = list(best_first(np.array(scores, float), doubles, qualities, n))
+    found = list(best_first(np.array(scores, float), doubles, np.array(qualities, float), n))
     wanted = []
     for group in {groups[i] for i in numbers}:
         members = [i for i in numbers if groups[i] == group]
@@ -237,7 +246,7 @@ def test_only_what_is_asked_for_is_compared() -> None:
         asked.append(i)
         return ()
 
-    best = best_first(np.arange(1000.0), doubles, [0.0] * 1000, 1000)
+    best = best_first(np.arange(1000.0), doubles, np.zeros(1000), 1000)
     assert [next(best) for _ in range(3)] == [[999], [998], [997]]
     assert asked == [999, 998, 997]
 

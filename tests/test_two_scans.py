@@ -1,5 +1,6 @@
 """Scans that meet, and scans that are killed: real processes on one library."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import kills
 from recommender.analysis import Progress, scan
 from recommender.library import Library
 from test_analysis import BandMeans, figures, noise, state, write_wav
@@ -67,6 +69,35 @@ def test_two_scans_at_once_both_succeed(tmp_path: Path, music: Path, undisturbed
             # What the other one was faster with is known.
             n_files, n_unchanged, n_known, n_analysed = map(int, output.splitlines()[-1].split())
             assert n_files == n_unchanged + n_known + n_analysed == N_FILES
+    with Library.open(tmp_path / "library.db") as library:
+        assert state(library) == undisturbed
+        assert library.failures() == []
+        assert figures(scan(library, [music], BandMeans(), jobs=1)) == (N_FILES, N_FILES, 0, 0)
+
+
+@pytest.mark.parametrize("n_done", [0, 1, 3])
+def test_of_three_scans_one_may_be_killed(
+    tmp_path: Path, music: Path, undisturbed: object, n_done: int
+) -> None:
+    with (
+        start(tmp_path / "library.db", music) as one,
+        start(tmp_path / "library.db", music) as other,
+        start(tmp_path / "library.db", music) as killed,
+    ):
+        for process in (killed, one, other):
+            begin(process)
+        assert killed.stdout is not None
+        for _ in range(n_done):
+            assert killed.stdout.readline()
+        killed.kill()
+        for process in (one, other):
+            output, _ = process.communicate(timeout=60)
+            assert process.returncode == 0
+            n_files, n_unchanged, n_known, n_analysed = map(int, output.splitlines()[-1].split())
+            assert n_files == n_unchanged + n_known + n_analysed == N_FILES
+        killed.communicate(timeout=60)
+        assert killed.returncode == -signal.SIGKILL
+    kills.check_integrity(tmp_path / "library.db")
     with Library.open(tmp_path / "library.db") as library:
         assert state(library) == undisturbed
         assert library.failures() == []

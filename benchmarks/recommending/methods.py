@@ -97,11 +97,10 @@ def recipe(of: Recipe) -> Method:
             ground.named(user.liked, of.preprocessor),
             ground.named(ground.rotation.negatives, of.preprocessor),
         )
-        hashes = [ground.tracks[i].content_hash for i in user.candidates]
-        p = [
-            found.track_score(features[i], h) for i, h in zip(user.candidates, hashes, strict=True)
-        ]
-        return log_odds(np.array(p))
+        p = found.track_scores(
+            [(ground.tracks[i].content_hash, features[i]) for i in user.candidates]
+        )
+        return log_odds(p)
 
     return score
 

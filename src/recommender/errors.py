@@ -35,3 +35,7 @@ class PlaylistError(RecommenderError):
 
 class ProfileError(RecommenderError):
     """A profile is missing, damaged, or does not fit the library."""
+
+
+class DistributedError(RecommenderError):
+    """A cluster cannot be used, or shards that were made on one are missing or damaged."""

@@ -1,9 +1,12 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
+from typing import IO, Any
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -29,6 +32,17 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def write_through(file: IO[Any]) -> None:
+    """Have what was written so far outlast a power failure."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def is_left_over(path: Path) -> bool:
+    """Tell by its name whether a file was being written when the program was killed."""
+    return re.fullmatch(r"\.[0-9a-f]{16}\.part", path.name) is not None
+
+
 def _replace(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
@@ -36,8 +50,18 @@ def _replace(path: Path, content: bytes) -> None:
             if path.exists():
                 temporary.chmod(stat.S_IMODE(path.stat().st_mode))
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            write_through(file)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    _write_name_through(path.parent)
+
+
+def _write_name_through(folder: Path) -> None:
+    """Have names outlast a power failure, where the file system knows how to do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -84,6 +84,50 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """CREATE INDEX features_by_fingerprint
             ON features (fingerprint_id, track_id, fast, n_fragments)""",
     ),
+    (
+        # The rows of the old table wait to be moved, see `library.database`.
+        "ALTER TABLE features RENAME TO features_in_float16",
+        "DROP INDEX features_by_fingerprint",
+        # "values": int8, C order, (n_fragments, n_features); "scales": float32, little-endian, of
+        # each fragment. An id stands for these values for ever: others get another one.
+        """CREATE TABLE features (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            track_id INTEGER NOT NULL REFERENCES tracks ON DELETE CASCADE,
+            fingerprint_id INTEGER NOT NULL REFERENCES fingerprints ON DELETE CASCADE,
+            fast INTEGER NOT NULL DEFAULT 0 CHECK (fast IN (0, 1)),
+            n_fragments INTEGER NOT NULL CHECK (n_fragments > 0),
+            n_features INTEGER NOT NULL CHECK (n_features > 0),
+            scales BLOB NOT NULL CHECK (length(scales) = 4 * n_fragments),
+            "values" BLOB NOT NULL CHECK (length("values") = n_fragments * n_features),
+            UNIQUE (track_id, fingerprint_id)
+        )""",
+        """CREATE INDEX features_by_fingerprint
+            ON features (fingerprint_id, track_id, fast, n_fragments)""",
+        # The mean of a recording's fragments, in the same form: read where there is no time to read
+        # them all.
+        """CREATE TABLE summaries (
+            features_id INTEGER PRIMARY KEY REFERENCES features ON DELETE CASCADE,
+            scale REAL NOT NULL,
+            "values" BLOB NOT NULL
+        )""",
+        # Scores by a profile as it was, known by a hash of what it learned: float64, with the ids
+        # of the features, int64 in rising order; little-endian.
+        """CREATE TABLE scores (
+            profile BLOB NOT NULL PRIMARY KEY,
+            features_ids BLOB NOT NULL,
+            "values" BLOB NOT NULL CHECK (length("values") = length(features_ids)),
+            used_at TEXT NOT NULL
+        )""",
+        # Folders that were scanned as such.
+        """CREATE TABLE roots (
+            path BLOB NOT NULL PRIMARY KEY,
+            scanned_at TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        # When it was first seen to be gone; its row stays until the library is pruned.
+        "ALTER TABLE files ADD COLUMN missing_since TEXT",
+        # Version of the program that failed.
+        "ALTER TABLE failures ADD COLUMN version TEXT",
+    ),
 )
 """One tuple of statements for each version; entries are only ever added."""
 

@@ -8,5 +8,7 @@ there, so that an interrupted scan goes on where it stopped.
 from recommender.analysis.listening import Extractor
 from recommender.analysis.records import Progress, ScanReport
 from recommender.analysis.scanning import scan
+from recommender.analysis.sections import Options
+from recommender.analysis.work import Workers
 
-__all__ = ["Extractor", "Progress", "ScanReport", "scan"]
+__all__ = ["Extractor", "Options", "Progress", "ScanReport", "Workers", "scan"]

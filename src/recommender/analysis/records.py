@@ -32,7 +32,38 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScanReport:
+class Changes:
+    """What became of files since the library last heard of them; each counts once.
+
+    Attributes
+    ----------
+    n_new : int
+        Under a new path, with a sound that no other file has.
+    n_moved : int
+        Under a new path, with the sound of a file that is not where it was: moved or renamed.
+    n_copied : int
+        Under a new path, with the sound of another file that is there, too.
+    n_retagged : int
+        Changed, but not in sound.
+    n_replaced : int
+        With another sound than before.
+    n_gone : int
+        No more there, and not moved.
+    n_away : int
+        The same, but their folders are missing or empty too: perhaps a drive is away.
+    """
+
+    n_new: int
+    n_moved: int
+    n_copied: int
+    n_retagged: int
+    n_replaced: int
+    n_gone: int
+    n_away: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanReport(Changes):
     """What a scan found; each file counts once, lists are sorted by path.
 
     Attributes
@@ -47,12 +78,16 @@ class ScanReport:
         Decoded.
     n_skipped : int
         Left out, since all of them is too long.
-    n_gone : int
-        Files known before that are there no more.
+    n_returned : int
+        There again and unchanged, after they were gone.
+    n_outdated : int
+        Failures of another version of this program, which were not tried again.
     failures, warnings : tuple of (Path, str)
         Path and reason, of earlier scans too. Among the warnings are CUE sheets of no use.
     skipped : tuple of (Path, str)
         Path and reason of what is too long: whole files, and tracks of CUE sheets.
+    left_out : tuple of Path
+        Folders that are marked as holding no music.
     """
 
     n_seen: int
@@ -60,10 +95,12 @@ class ScanReport:
     n_known: int
     n_analysed: int
     n_skipped: int
-    n_gone: int
+    n_returned: int
+    n_outdated: int
     failures: tuple[tuple[Path, str], ...]
     warnings: tuple[tuple[Path, str], ...]
     skipped: tuple[tuple[Path, str], ...]
+    left_out: tuple[Path, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +162,3 @@ class Done:
     key: tuple[str, str | None]
     features: Mapping[Section, NDArray[np.float16]]
     fast: bool = False
-
-
-def look(path: Path, image: audio.Image | None) -> Seen:
-    """Ask the file system for a file's size and time of change."""
-    try:
-        status = path.stat()
-    except OSError:
-        return Seen(path=path, size=None, mtime_ns=None, image=image)
-    return Seen(path=path, size=status.st_size, mtime_ns=status.st_mtime_ns, image=image)

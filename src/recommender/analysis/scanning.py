@@ -2,21 +2,22 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import threadpoolctl
 
 from recommender import audio
+from recommender.analysis.changes import Ledger
 from recommender.analysis.listening import Extractor
-from recommender.analysis.records import Done, Failed, Progress, ScanReport, Seen, Skipped, look
-from recommender.analysis.sections import Division, Options, divide
-from recommender.analysis.work import outcomes
+from recommender.analysis.records import Done, Failed, Progress, ScanReport, Skipped
+from recommender.analysis.sections import Options
+from recommender.analysis.surveying import Findings, is_changed, listable, settle, write_absence
+from recommender.analysis.work import Threads, Workers, outcomes
 from recommender.errors import ParameterError, RecommenderError
-from recommender.library import FileState, Library, is_gone
+from recommender.library import Library
 
 
 def scan(
@@ -25,13 +26,18 @@ def scan(
     preprocessor: Extractor,
     *,
     jobs: int,
+    again: Sequence[Path] = (),
+    as_roots: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     retry_failed: bool = False,
     fast: bool = False,
     max_duration_s: float | None = None,
     section_s: float | None = None,
+    hand_out: Callable[[Extractor, Options], Workers] | None = None,
 ) -> ScanReport:
     """Bring the library up to date with folders and files.
+
+    What is there no more is marked, and stays in the library.
 
     Parameters
     ----------
@@ -41,6 +47,11 @@ def scan(
     preprocessor : Extractor
     jobs : int
         Files worked on at the same time, at least 1; the result does not depend on it.
+    again : sequence of Path
+        Folders and files to look at as well that the library knows, by its own names: links in them
+        are kept, and they need not be there any more.
+    as_roots : bool
+        Remember the folders among `paths`: see `Library.roots`.
     on_progress : callable, optional
         Called from this thread, at the start and after each file.
     retry_failed : bool
@@ -52,6 +63,8 @@ def scan(
         Leave out longer files, and longer tracks of CUE sheets; nothing is written about them.
     section_s : float, optional
         Divide longer files into parts of this length, as CUE sheets divide them into tracks.
+    hand_out : callable, optional
+        Given extractor and options returns what does the work; by default threads of this process.
 
     Raises
     ------
@@ -62,41 +75,46 @@ def scan(
     """
     if jobs < 1:
         raise ParameterError(f"jobs must be at least 1, not {jobs}")
+    hand_out = hand_out or functools.partial(Threads, jobs=jobs)
     options = Options(fast=fast, max_duration_s=max_duration_s, section_s=section_s)
     roots = [_root(path) for path in paths]
-    found = _Findings()
-    files, sheets = audio.find_audio_and_sheets(
-        roots, on_error=lambda error: found.failures.update([_unreadable(error)])
+    found = Findings()
+    listing = audio.list_audio(
+        [*roots, *listable(again)],
+        on_error=lambda error: found.failures.update([_unreadable(error)]),
     )
+    if as_roots:
+        library.remember_roots(path for path in roots if path.is_dir())
     for folder, reason in found.failures.items():
         library.record_failure(folder, reason)
-    images, problems = audio.find_images(sheets)
+    images, problems = audio.find_images(listing.sheets)
     found.warnings.update(problems)
-    states = library.states(preprocessor.fingerprint, roots, fast=fast) if roots else {}
-    gone = [path for path in states.keys() - set(files) - set(found.failures) if _is_over(path)]
-    library.forget(gone)
-    library.forget(path for path in sheets if path in states and path not in found.warnings)
+    scope = [*roots, *again]
+    states = library.states(preprocessor.fingerprint, scope, fast=fast) if scope else {}
+    missing = write_absence(library, listing, states, found)
     for sheet, reason in problems:
-        if sheet not in states or states[sheet].failure != reason:
+        if (known := states.get(str(sheet))) is None or known.failure != reason:
             library.record_failure(sheet, reason)
-    all_seen = [look(path, images.get(path)) for path in files]
-    todo = [
-        seen for seen in all_seen if not _settle(seen, states, options, found, retry=retry_failed)
-    ]
+
+    todo = settle(listing, images, states, options, found, retry=retry_failed)
+    library.mark_found(found.returned)
     if todo:
         audio.check_decoder()  # without it every file would fail, through no fault of its own
+    changed = [str(seen.path) for seen in todo if is_changed(seen, states.get(str(seen.path)))]
+    before = library.sounds([*changed, *missing]) if todo else {}
+    ledger = Ledger(states=states, missing=missing, before=before)
 
-    n_total, n_settled = len(files), len(files) - len(todo)
+    n_total, n_settled = len(listing.files), len(listing.files) - len(todo)
     report_progress = on_progress or (lambda _: None)
     report_progress(Progress(n_done=n_settled, n_total=n_total, n_failed=len(found.failures)))
     library.describe(preprocessor.fingerprint, _description(preprocessor))
     # The files are worked on in parallel already.
     with (
         threadpoolctl.threadpool_limits(1, user_api="blas"),
-        contextlib.closing(outcomes(todo, library, preprocessor, options, jobs)) as results,
+        contextlib.closing(outcomes(todo, library, preprocessor, options, hand_out)) as results,
     ):
         for n, outcome in enumerate(results, start=n_settled + 1):
-            _write(library, outcome, preprocessor.fingerprint, found)
+            _write(library, outcome, preprocessor.fingerprint, found, ledger)
             report_progress(
                 Progress(
                     n_done=n,
@@ -111,58 +129,22 @@ def scan(
         n_known=found.n_known,
         n_analysed=found.n_analysed,
         n_skipped=found.n_skipped,
-        n_gone=len(gone),
+        n_returned=len(found.returned),
+        n_outdated=found.n_outdated,
         failures=tuple(sorted(found.failures.items())),
         warnings=tuple(sorted(found.warnings.items())),
         skipped=tuple(sorted(found.skipped)),
+        left_out=listing.left_out,
+        **dataclasses.asdict(ledger.balance(library)),
     )
 
 
-@dataclass
-class _Findings:
-    """What a scan has found so far; see `ScanReport`."""
-
-    n_unchanged: int = 0
-    n_known: int = 0
-    n_analysed: int = 0
-    n_skipped: int = 0
-    failures: dict[Path, str] = field(default_factory=dict)
-    warnings: dict[Path, str] = field(default_factory=dict)
-    skipped: list[tuple[Path, str]] = field(default_factory=list)
-
-    def leave_out(self, path: Path, division: Division) -> None:
-        self.skipped += [(path, reason) for _, reason in division.skipped]
-        self.n_skipped += not division.kept
-
-
-def _settle(
-    seen: Seen,
-    states: Mapping[Path, FileState],
-    options: Options,
-    found: _Findings,
-    *,
-    retry: bool,
-) -> bool:
-    """Note what is known of a file; tell whether it is all that is needed."""
-    path, state = seen.path, states.get(seen.path)
-    if state is None or (state.size, state.mtime_ns) != (seen.size, seen.mtime_ns):
-        return False
-    if state.failure is not None and not retry and seen.size is not None:
-        found.failures[path] = state.failure
-        return True
-    division = divide(state.file_s, seen.image, options)
-    if not _has_all(state, seen, division):
-        return False
-    found.leave_out(path, division)
-    if division.kept:
-        found.n_unchanged += 1
-        if state.warning is not None:
-            found.warnings[path] = state.warning
-    return True
-
-
 def _write(
-    library: Library, outcome: Done | Failed | Skipped, fingerprint: str, found: _Findings
+    library: Library,
+    outcome: Done | Failed | Skipped,
+    fingerprint: str,
+    found: Findings,
+    ledger: Ledger,
 ) -> None:
     seen = outcome.seen
     if isinstance(outcome, Failed):
@@ -178,27 +160,17 @@ def _write(
     if isinstance(outcome, Skipped):
         library.forget([seen.path])  # it was another file
         return
-    library.remember_sections(
-        [(file, outcome.features.get(file.section)) for file in outcome.files],
-        fingerprint,
-        fast=outcome.fast,
-    )
+    with library.batch():
+        library.remember_sections(
+            [(file, outcome.features.get(file.section)) for file in outcome.files],
+            fingerprint,
+            fast=outcome.fast,
+        )
+        ledger.note(outcome, library)
     found.n_known += not outcome.features
     found.n_analysed += bool(outcome.features)
     if (warning := outcome.files[0].warning) is not None:
         found.warnings[seen.path] = warning
-
-
-def _has_all(state: FileState, seen: Seen, division: Division) -> bool:
-    """Tell whether an unchanged file needs nothing, as it is to be divided now."""
-    if not division.kept:
-        return True
-    return (
-        state.sheet == (seen.image.digest if seen.image else None)
-        # Tracks that are too long for this scan may have been analysed by another.
-        and state.sections.keys() <= set(division.sections)
-        and all(state.sections.get(section) for section in division.kept)
-    )
 
 
 def _root(path: Path) -> Path:
@@ -207,11 +179,6 @@ def _root(path: Path) -> Path:
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         what = getattr(error, "strerror", None) or error
         raise RecommenderError(f"{path}: {what}; name folders and files that exist") from error
-
-
-def _is_over(path: Path) -> bool:
-    """Tell whether what was known of a path holds no longer: it is gone, or readable again."""
-    return is_gone(path) or os.path.isdir(path)  # noqa: PTH112 (Path.is_dir may raise)
 
 
 def _unreadable(error: OSError) -> tuple[Path, str]:

@@ -3,9 +3,10 @@
 import itertools
 import os
 import threading
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +21,63 @@ from recommender.library import File, Library, Section
 _CUT_OFF_SHARE, _CUT_OFF_S = 0.1, 5.0  # what may be missing before a file counts as cut off
 
 
+Outcome = Done | Failed | Skipped
+
+
+class Workers(Protocol):
+    """What does the work, in threads or on other machines."""
+
+    @property
+    def n_at_once(self) -> int:
+        """How many pieces of work keep it busy."""
+
+    def submit(
+        self, work: Callable[..., Identity | Outcome], *what: object
+    ) -> Future[Identity | Outcome]:
+        """Have `identify` or `analyse` done, given what comes before the extractor."""
+
+    def stop(self) -> None:
+        """End what is under way as soon as can be, and begin nothing more."""
+
+
+class Threads:
+    """Workers in threads of this process."""
+
+    def __init__(self, extractor: Extractor, options: Options, jobs: int) -> None:
+        self.n_at_once = 2 * jobs
+        self._shared = (extractor, options)
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="scan")
+
+    def submit(
+        self, work: Callable[..., Identity | Outcome], *what: object
+    ) -> Future[Identity | Outcome]:
+        """See `Workers`."""
+        return self._pool.submit(work, *what, *self._shared, self._stop)
+
+    def stop(self) -> None:
+        """See `Workers`."""
+        self._stop.set()
+        self._pool.shutdown(cancel_futures=True)
+
+
 def outcomes(
-    todo: Iterable[Seen], library: Library, extractor: Extractor, options: Options, jobs: int
-) -> Generator[Done | Failed | Skipped, None, None]:
+    todo: Sequence[Seen],
+    library: Library,
+    extractor: Extractor,
+    options: Options,
+    hand_out: Callable[[Extractor, Options], Workers],
+) -> Generator[Outcome, None, None]:
     """Identify files, and decode each recording once; what is yielded has to be written at once.
 
     Workers never touch the library: an identified file comes back here, and only if a recording of
     it is not known a second piece of work is handed out. Copies wait for the one being decoded.
     """
-    queue = iter(todo)
-    running: set[Future[Identity | Done | Failed | Skipped]] = set()
+    if not todo:
+        return
+    queue, workers = iter(todo), hand_out(extractor, options)
+    running: set[Future[Identity | Outcome]] = set()
     waiting: dict[tuple[str, str | None], list[Identity]] = {}
-    stop = threading.Event()
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="scan")
 
     def settle(identity: Identity) -> Done | None:
         """Answer from the library, or hand out the decoding, or let a copy wait for it."""
@@ -51,13 +96,13 @@ def outcomes(
         if len(known_s) == len(identity.division.kept):
             return _done(identity, known_s, {})
         waiting[identity.key] = []
-        running.add(pool.submit(_analyse, identity, known_s, extractor, options, stop))
+        running.add(workers.submit(analyse, identity, known_s))
         return None
 
     try:
         while True:
-            for seen in itertools.islice(queue, max(0, 2 * jobs - len(running))):
-                running.add(pool.submit(_identify, seen, extractor, options, stop))
+            for seen in itertools.islice(queue, max(0, workers.n_at_once - len(running))):
+                running.add(workers.submit(identify, seen))
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -73,8 +118,7 @@ def outcomes(
                     if (done := settle(identity)) is not None:
                         yield done
     except KeyboardInterrupt:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+        workers.stop()
         for future in running:
             if not future.cancelled() and not future.exception():
                 result = future.result()
@@ -82,13 +126,19 @@ def outcomes(
                     yield result
         raise
     finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+        workers.stop()
 
 
-def _identify(
+def work_on(seen: Seen, extractor: Extractor, options: Options, stop: threading.Event) -> Outcome:
+    """Identify a file and analyse all of it, whatever is known of its recordings."""
+    found = identify(seen, extractor, options, stop)
+    return analyse(found, {}, extractor, options, stop) if isinstance(found, Identity) else found
+
+
+def identify(
     seen: Seen, extractor: Extractor, options: Options, stop: threading.Event
 ) -> Identity | Failed | Skipped:
+    """Tell what can be known of a file without decoding it."""
     try:
         if seen.size is not None and not seen.path.is_file():  # opening a pipe would block
             return Failed(seen=seen, reason="not a regular file", lasting=True)
@@ -110,13 +160,14 @@ def _identify(
         return _failed(seen, error)
 
 
-def _analyse(
+def analyse(
     identity: Identity,
     known_s: Mapping[Section, float],
     extractor: Extractor,
     options: Options,
     stop: threading.Event,
-) -> Done | Failed | Skipped:
+) -> Outcome:
+    """Decode a file for the features of those recordings whose length is not known."""
     seen, division = identity.seen, identity.division
     wanted = [section for section in division.kept if section not in known_s]
     heard = None
@@ -134,7 +185,7 @@ def _analyse(
             return Skipped(seen=seen, division=division, key=identity.key)
         if division.sections != identity.division.sections:
             shorter = replace(identity, file_s=heard.file_s, division=division)
-            return _analyse(shorter, {}, extractor, options, stop)
+            return analyse(shorter, {}, extractor, options, stop)
     if not heard.features:
         reason = f"too short, at least {extractor.params.frame_duration_s:g} s of sound are needed"
         return Failed(seen=seen, reason=reason, lasting=True, key=identity.key)

@@ -9,22 +9,29 @@ from recommender.audio.decoding import (
     windows,
 )
 from recommender.audio.finding import (
+    MARKERS,
     PLAYLIST_SUFFIXES,
     SUFFIXES,
-    Image,
+    Listing,
+    Stamp,
     find_audio,
-    find_audio_and_sheets,
-    find_images,
-    sheet_music,
+    is_audio_name,
+    is_sheet_name,
+    list_audio,
+    marked_above,
 )
+from recommender.audio.images import Image, find_images, sheet_music
 from recommender.audio.program import ffmpeg_exe
 from recommender.audio.tags import Tags, read_tags
 
 __all__ = [
+    "MARKERS",
     "PLAYLIST_SUFFIXES",
     "SUFFIXES",
     "Decoder",
     "Image",
+    "Listing",
+    "Stamp",
     "Tags",
     "blocks",
     "check_decoder",
@@ -32,8 +39,11 @@ __all__ = [
     "content_hash",
     "ffmpeg_exe",
     "find_audio",
-    "find_audio_and_sheets",
     "find_images",
+    "is_audio_name",
+    "is_sheet_name",
+    "list_audio",
+    "marked_above",
     "read_tags",
     "sheet_music",
     "windows",

@@ -1,15 +1,12 @@
-"""Which files are music, and which of them hold several tracks."""
+"""Which files are music, as far as their names tell, and where they are."""
 
 import contextlib
-import hashlib
 import os
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from recommender.audio.cue import CueTrack, read_cue
-from recommender.errors import CueError, RecommenderError
+from recommender.errors import RecommenderError
 
 SUFFIXES = frozenset(
     ".aac .ac3 .aif .aifc .aiff .alac .ape .au .caf .dsf .flac .m4a .m4b .mka .mp2 .mp3 .mp4 .mpc"
@@ -20,36 +17,50 @@ SUFFIXES = frozenset(
 PLAYLIST_SUFFIXES = frozenset(".m3u .m3u8 .pls .xspf".split())
 """What names music but is none, and so is refused where a file is named itself."""
 
+MARKERS = frozenset({".nomedia", ".notmusic"})
+"""A file of such a name says that its folder holds no music, nor do those below it."""
+
 _SHEET_SUFFIX = ".cue"
+
+Stamp = tuple[int, int]
+"""Size of a file in bytes, and when it was changed, in nanoseconds since 1970."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Image:
-    """How a CUE sheet divides a file into tracks, at least two.
+class Listing:
+    """What lies below folders; names are strings, since there may be very many.
 
     Attributes
     ----------
-    sheet : Path
-    digest : str
-        Of the sheet's content: 64 hexadecimal digits.
-    album : str or None
-    tracks : tuple of CueTrack
-        With the album's performer where they name none.
+    files : dict of str to Stamp or None
+        Audio files, sorted by the bytes of their names; ``None`` where there was nothing to see.
+    sheets : tuple of Path
+        CUE sheets in the folders of these files.
+    left_out : tuple of Path
+        Folders that are marked as holding no music.
     """
 
-    sheet: Path
-    digest: str
-    album: str | None
-    tracks: tuple[CueTrack, ...]
+    files: Mapping[str, Stamp | None]
+    sheets: tuple[Path, ...]
+    left_out: tuple[Path, ...]
 
 
 def find_audio(
     paths: Iterable[Path], *, on_error: Callable[[OSError], None] | None = None
 ) -> list[Path]:
+    """List the audio files below folders, and the files named themselves; see `list_audio`."""
+    return [Path(name) for name in list_audio(paths, on_error=on_error).files]
+
+
+def list_audio(
+    paths: Iterable[Path], *, on_error: Callable[[OSError], None] | None = None
+) -> Listing:
     """List the audio files below folders, and the files named themselves, sorted, each once.
 
-    Links to folders are followed, loops are not. Dangling links with an audio file's name are
-    listed: opening them tells what is wrong.
+    Links to folders are followed, loops are not: a folder counts once, under its own name where
+    that lies below `paths`. Dangling links with an audio file's name are listed: opening them tells
+    what is wrong. A folder in which there is one of `MARKERS` is left out with all that lies below
+    it; a file that is named itself is not.
 
     Parameters
     ----------
@@ -63,125 +74,106 @@ def find_audio(
     RecommenderError
         If a file that is named itself is a playlist or a CUE sheet.
     """
-    return find_audio_and_sheets(paths, on_error=on_error)[0]
-
-
-def find_audio_and_sheets(
-    paths: Iterable[Path], *, on_error: Callable[[OSError], None] | None = None
-) -> tuple[list[Path], list[Path]]:
-    """List audio files as `find_audio` does, and the CUE sheets that lie in their folders."""
-    found: set[Path] = set()
-    named: set[Path] = set()
+    found: dict[str, Stamp | None] = {}
+    left_out: set[str] = set()
+    named: dict[str, Stamp | None] = {}
     for path in paths:
         if path.is_dir():
-            found.update(_walk(path.absolute(), on_error))
+            folder = path.absolute()
+            if (marked := marked_above(folder)) is not None:
+                left_out.add(str(marked))
+            else:
+                _walk(str(folder), found, left_out, on_error or _raise)
         elif path.suffix.lower() in {*PLAYLIST_SUFFIXES, _SHEET_SUFFIX}:
-            kind = "CUE sheet" if _is_sheet(path.name) else "playlist"
+            kind = "CUE sheet" if is_sheet_name(path.name) else "playlist"
             raise RecommenderError(
                 f"{path}: is a {kind}, not music; name its folder, or build a profile from it"
             )
         else:
-            named.add(path.absolute())
-    sheets = {path for path in found if _is_sheet(path.name)}
-    for folder in {path.parent for path in named}:
-        sheets.update(folder / name for name in _names(folder) if _is_sheet(name))
-    return sorted(found - sheets | named, key=os.fsencode), sorted(sheets, key=os.fsencode)
+            named[str(path.absolute())] = _stamp(path)
+    sheets = {name for name in found if is_sheet_name(name)}
+    for folder_name in {os.path.dirname(name) for name in named}:  # noqa: PTH120 (names, not paths)
+        sheets.update(
+            os.path.join(folder_name, name) for name in names_in(folder_name) if is_sheet_name(name)
+        )
+    files = {name: stamp for name, stamp in found.items() if name not in sheets} | named
+    return Listing(
+        files={name: files[name] for name in sorted(files, key=os.fsencode)},
+        sheets=tuple(map(Path, sorted(sheets, key=os.fsencode))),
+        left_out=tuple(map(Path, sorted(left_out, key=os.fsencode))),
+    )
 
 
-def find_images(sheets: Iterable[Path]) -> tuple[dict[Path, Image], list[tuple[Path, str]]]:
-    """Read CUE sheets, and find the files in their own folders that they divide into tracks.
-
-    Of a name in a sheet only the last part counts. Where no audio file has it, one that differs in
-    case, or else the only one that differs in its suffix alone is meant: images are often
-    compressed after the sheet was written. Of two sheets for one file the first counts.
-
-    Parameters
-    ----------
-    sheets : iterable of Path
-
-    Returns
-    -------
-    images : dict of Path to Image
-    problems : list of (Path, str)
-        Sheets that are not used, and why. A sheet with one track for each file, or for files that
-        are not there, is none.
-    """
-    images: dict[Path, Image] = {}
-    problems: list[tuple[Path, str]] = []
-    for path in sheets:
-        try:
-            sheet, content = read_cue(path)
-        except CueError as error:
-            problems.append((path, f"{str(error).removeprefix(f'{path}: ')}; it is not used"))
-            continue
-        digest = hashlib.sha256(content).hexdigest()
-        names = [name for name in _names(path.parent) if _suffix(name) in SUFFIXES]
-        for file in sheet.files:
-            name = _meant(file.name, names)
-            if name is None or len(file.tracks) < 2:
-                continue
-            tracks = tuple(
-                replace(track, performer=track.performer or sheet.performer)
-                for track in file.tracks
-            )
-            image = Image(sheet=path, digest=digest, album=sheet.title, tracks=tracks)
-            first = images.setdefault(path.parent / name, image)
-            if first is not image:
-                problems.append(
-                    (path, f"{first.sheet.name} divides {name} already; it is not used")
-                )
-    return images, problems
+def is_audio_name(name: str) -> bool:
+    """Tell whether a file of this name counts as audio when a folder is searched."""
+    return _suffix(name) in SUFFIXES
 
 
-def sheet_music(path: Path) -> list[Path]:
-    """List the audio files that a CUE sheet names; its own folder alone is searched.
-
-    Raises
-    ------
-    CueError
-        If it cannot be read, is damaged, or names no file that is there.
-    """
-    sheet, _ = read_cue(path)
-    names = [name for name in _names(path.parent) if _suffix(name) in SUFFIXES]
-    found = [_meant(file.name, names) for file in sheet.files]
-    if not any(found):
-        raise CueError(f"{path}: no file that it names lies beside it; put the music there")
-    return [path.absolute().parent / name for name in dict.fromkeys(found) if name is not None]
+def is_sheet_name(name: str) -> bool:
+    """Tell whether a file of this name counts as a CUE sheet."""
+    return _suffix(name) == _SHEET_SUFFIX
 
 
-def _walk(folder: Path, on_error: Callable[[OSError], None] | None) -> Iterator[Path]:
-    def complain(error: OSError) -> None:
-        if on_error is None:
-            raise error
-        on_error(error)
-
-    visited: set[tuple[int, int]] = set()
-    for root, folders, files in os.walk(folder, onerror=complain, followlinks=True):
-        status = Path(root).stat()
-        if (status.st_dev, status.st_ino) in visited:
-            folders.clear()
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        yield from (Path(root, f) for f in files if _suffix(f) in SUFFIXES or _is_sheet(f))
-
-
-def _meant(name: str, names: list[str]) -> str | None:
-    """Name of the audio file that a sheet means, if it is there."""
-    name = name.replace("\\", "/").rpartition("/")[2]
-    if name in names:
-        return name
-    for part in (str, lambda name: os.path.splitext(name)[0]):
-        alike = [n for n in names if _folded(part(n)) == _folded(part(name))]
-        if alike:
-            return alike[0] if len(alike) == 1 else None
+def marked_above(path: Path) -> Path | None:
+    """Return the first of the folders above a path that is marked as no music, if there is one."""
+    for parent in reversed(path.parents):
+        if any(os.path.lexists(parent / marker) for marker in MARKERS):
+            return parent
     return None
 
 
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+def _walk(
+    top: str,
+    found: dict[str, Stamp | None],
+    left_out: set[str],
+    on_error: Callable[[OSError], None],
+) -> None:
+    """Add the music and the sheets below a folder, and the folders that are marked."""
+    visited: set[tuple[int, int]] = set()
+    folders, links = [top], list[str]()
+    while folders or links:
+        folder = folders.pop() if folders else links.pop(links.index(min(links)))
+        try:
+            status = os.stat(folder)  # noqa: PTH116 (a string, as all names here)
+            if (status.st_dev, status.st_ino) in visited:
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as listed:
+                entries = list(listed)
+        except FileNotFoundError:  # it vanished meanwhile
+            continue
+        except OSError as error:
+            on_error(error)
+            continue
+        if any(entry.name in MARKERS for entry in entries):
+            left_out.add(folder)
+            continue
+        for entry in entries:
+            if _is_folder(entry):
+                (links if entry.is_symlink() else folders).append(entry.path)
+            elif is_audio_name(entry.name) or is_sheet_name(entry.name):
+                found[entry.path] = _stamp(entry)
 
 
-def _names(folder: Path) -> list[str]:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with contextlib.suppress(OSError):
+        return entry.is_dir()
+    return False
+
+
+def _stamp(file: Path | os.DirEntry[str]) -> Stamp | None:
+    with contextlib.suppress(OSError):
+        status = file.stat()
+        return status.st_size, status.st_mtime_ns
+    return None
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def names_in(folder: Path | str) -> list[str]:
+    """Return what lies in a folder, sorted; nothing if it cannot be read."""
     with contextlib.suppress(OSError):
         return sorted(os.listdir(folder))  # noqa: PTH208 (names, not paths)
     return []
@@ -189,7 +181,3 @@ def _names(folder: Path) -> list[str]:
 
 def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
-
-
-def _is_sheet(name: str) -> bool:
-    return _suffix(name) == _SHEET_SUFFIX

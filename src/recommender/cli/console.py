@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from recommender.analysis import ScanReport
+    from recommender.analysis import Extractor, Options, ScanReport, Workers
     from recommender.library import Library
     from recommender.preprocessor import Preprocessor as Network
 
@@ -167,6 +167,14 @@ def counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
+def open_library() -> "Library":
+    """Open the user's library; one of an older version is rewritten, with a progress bar."""
+    from recommender.library import Library
+
+    with progress("Rewriting the library") as step:
+        return Library.open(on_upgrade=lambda done, total: step(done, total, ""))
+
+
 def analyse(
     library: "Library",
     paths: Sequence[Path],
@@ -178,12 +186,16 @@ def analyse(
     max_duration: float | None = None,
     sections: float | None = None,
     retry_failed: bool = False,
+    again: Sequence[Path] = (),
+    as_roots: bool = False,
+    told: Collection[tuple[Path, str]] = (),
+    hand_out: "Callable[[Extractor, Options], Workers] | None" = None,
     quiet: bool = False,
 ) -> "ScanReport":
     """Bring the library up to date with these paths, with a progress bar and a list of problems.
 
-    `max_duration` and `sections` are in minutes. If `quiet`, nothing is said where nothing was
-    analysed and nothing failed.
+    `max_duration` and `sections` are in minutes; for the others see `analysis.scan`. If `quiet`,
+    nothing is said where nothing was analysed and nothing failed but what was `told` before.
     """
     from recommender.analysis import Progress, scan
 
@@ -199,20 +211,24 @@ def analyse(
             preprocessor,
             jobs=jobs,
             on_progress=on_progress,
+            again=again,
+            as_roots=as_roots,
             retry_failed=retry_failed,
             fast=fast,
             max_duration_s=in_seconds(max_duration),
             section_s=in_seconds(sections),
+            hand_out=hand_out,
         )
     known = report.n_unchanged + report.n_known
     failed = report.n_seen - report.n_analysed - known - report.n_skipped
-    has_news = report.n_analysed > 0 or bool(report.failures) or not quiet
+    failures = [failure for failure in report.failures if failure not in told]
+    has_news = report.n_analysed > 0 or bool(failures) or not quiet
     if has_news:
         say(
             f"{counted(report.n_seen, 'file')}: {report.n_analysed} analysed, {known} known already"
             + (f", {failed} could not be used" if failed else "")
         )
-    list_problems("These could not be used:", report.failures)
+    list_problems("These could not be used:", failures)
     if has_news:
         list_problems("Something is amiss with these:", report.warnings, "yellow")
     if n := len(report.skipped):
@@ -220,6 +236,9 @@ def analyse(
         are, were = ("is", "was") if n == 1 else ("are", "were")
         minutes = "1 minute" if max_duration == 1 else f"{max_duration:g} minutes"
         say(f"{what} {are} longer than {minutes} and {were} left out")
+    if report.left_out and (has_news or not report.n_seen):
+        say("Left out, since .nomedia or .notmusic in them says that they hold no music:")
+        list_some([shown(folder) for folder in report.left_out])
     return report
 
 

@@ -18,6 +18,7 @@ from recommender.cli.console import (
     say,
     shown,
 )
+from recommender.cli.engine import Engine, RayAddress, decoding
 from recommender.parameters import SPECTROGRAMS
 
 if TYPE_CHECKING:
@@ -46,9 +47,15 @@ def build(
     ] = 5,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Chooses the offsets.")] = 0,
     jobs: Jobs = N_JOBS,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
     as_json: Json = False,
 ) -> None:
-    """Turn music into fragments of mel-spectrogram; interrupted, it goes on where it stopped."""
+    """Turn music into fragments of mel-spectrogram; interrupted, it goes on where it stopped.
+
+    With --engine ray the machines of a cluster do the work, for which both folders have to have the
+    same paths everywhere.
+    """
     from recommender import dataset
 
     params = dataset.DatasetParams(
@@ -58,7 +65,14 @@ def build(
         seed=seed,
     )
     with progress("Spectrograms") as step:
-        report = dataset.build(music_dir, out_dir, params, jobs=jobs, on_track=step)
+        report = dataset.build(
+            music_dir,
+            out_dir,
+            params,
+            jobs=jobs,
+            decode=decoding(engine, ray_address),
+            on_track=step,
+        )
     failures = [(music_dir / source, reason) for source, reason in report.failures]
     list_problems("These could not be used:", failures)
     say(

@@ -18,6 +18,7 @@ from recommender.cli.console import (
     answer_json,
     check_folder,
     in_seconds,
+    open_library,
     progress,
     say,
     shown,
@@ -75,14 +76,13 @@ def evaluate(
     """
     from recommender import evaluation
     from recommender import preprocessor as preprocessors
-    from recommender.library import Library
 
     if html is not None:
         check_folder(html)
     network = preprocessors.load(RECIPES[recipe].preprocessor)
     chosen = RECIPES[recipe].suited(whitened=network.fusion is not None)
     named, entries = _named(playlists)
-    with Library.open() as catalogue:
+    with open_library() as catalogue:
         paths = [entry.path for found in entries for entry in found]
         report = analyse(
             catalogue,

@@ -15,6 +15,7 @@ from recommender.cli.console import (
     analyse,
     answer_json,
     check_folder,
+    open_library,
     progress,
     say,
     shown,
@@ -192,11 +193,10 @@ def _listen(paths: Sequence[Path], gather: _Gather, jobs: int) -> _Music:
     """Analyse music for all recipes, and read what each has heard of it."""
     from recommender import evaluation
     from recommender import preprocessor as preprocessors
-    from recommender.library import Library
 
     networks = {name: preprocessors.load(recipe.preprocessor) for name, recipe in _RECIPES.items()}
     failed = False
-    with Library.open() as catalogue:
+    with open_library() as catalogue:
         for recipe, network in networks.items():
             report = analyse(catalogue, paths, network, jobs, f"Analysing ({recipe})", quiet=True)
             failed |= bool(report.failures)

@@ -11,6 +11,7 @@ from recommender.cli.console import (
     analyse,
     answer_json,
     check_folder,
+    open_library,
     progress,
     say,
     shown,
@@ -66,14 +67,14 @@ def explain(
     from recommender import preprocessor
     from recommender.cli.explanation import as_answer, as_text
     from recommender.cli.profile import POOL_NOTE, open_profile
-    from recommender.library import Library, home
+    from recommender.library import home
     from recommender.ranking.explaining import explain as explain_track
     from recommender.ranking.explaining import learn_without
 
     _check_names(html, plot)
     _, profile = open_profile(name)
     network = preprocessor.find(profile.fingerprint, home())
-    with Library.open() as catalogue:
+    with open_library() as catalogue:
         track = _find(catalogue, network, path, part)
         with progress("Comparing", keep=False) as step:
             found = explain_track(
@@ -126,7 +127,7 @@ def _find(library: "Library", network: "Preprocessor", path: Path, part: int | N
 def _is_current(library: "Library", fingerprint: str, path: Path) -> bool:
     """Tell whether a file is analysed, however it is divided, and unchanged since."""
     real = Path(os.path.realpath(path))
-    state = library.states(fingerprint, [real], fast=True).get(real)
+    state = library.states(fingerprint, [real], fast=True).get(str(real))
     if state is None or not any(state.sections.values()):
         return False
     try:

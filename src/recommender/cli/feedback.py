@@ -19,6 +19,7 @@ from recommender.cli.console import (
     counted,
     in_seconds,
     list_some,
+    open_library,
     progress,
     say,
     shown,
@@ -77,11 +78,10 @@ def forget(name: Name, paths: Paths, as_json: Json = False) -> None:
     from recommender import profile as profiles
     from recommender.cli.profile import describe, open_profile
     from recommender.errors import ProfileError
-    from recommender.library import Library
 
     path, profile = open_profile(name)
     entries, notes = profiles.find_liked([path for path in paths if path.exists()])
-    with Library.open() as catalogue:
+    with open_library() as catalogue:
         tracks, more_notes = profiles.tracks_of(catalogue, profile.fingerprint, entries)
         _note(notes + more_notes)
         known = profiles.find_known(profile, paths, tracks)
@@ -150,12 +150,12 @@ def _give(
     from recommender import profile as profiles
     from recommender.cli.profile import describe, open_profile
     from recommender.errors import ProfileError
-    from recommender.library import Library, home
+    from recommender.library import home
 
     path, profile = open_profile(name)
     network = preprocessors.find(profile.fingerprint, home())
     entries, notes = profiles.find_liked(paths)
-    with Library.open() as catalogue:
+    with open_library() as catalogue:
         report = analyse(
             catalogue,
             [entry.path for entry in entries],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recommender.cli.console import Json, answer_json, counted, say, shown
+from recommender.cli.console import Json, answer_json, counted, open_library, say, shown
 
 if TYPE_CHECKING:
     from recommender.library import Library
@@ -40,11 +40,11 @@ def add(paths: Paths = None, artists: Artists = None) -> None:
     artists' names capitals make no difference. Profiles do not learn from this list: tell them with
     `recommender profile dislike`.
     """
-    from recommender.library import Library, home
+    from recommender.library import home
     from recommender.ranking import never
 
     _check_named(paths, artists)
-    with Library.open() as library:
+    with open_library() as library:
         files = [_identified(library, path) for path in paths or [] if not path.is_dir()]
     folders = [_real(path) for path in paths or [] if path.is_dir()]
     before = never.load(home())
@@ -60,12 +60,12 @@ def remove(paths: Paths = None, artists: Artists = None) -> None:
     A file may be named where it lies now, or as the list has it.
     """
     from recommender.errors import ParameterError
-    from recommender.library import Library, home
+    from recommender.library import home
     from recommender.ranking import never
 
     _check_named(paths, artists)
     before = after = never.load(home())
-    with Library.open() as library:
+    with open_library() as library:
         for path in paths or []:
             hashes = _identified(library, path).content_hashes if path.is_file() else ()
             left = never.removed(after, paths=[_real(path)], content_hashes=hashes)

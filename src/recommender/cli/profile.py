@@ -20,6 +20,7 @@ from recommender.cli.console import (
     answer_json,
     counted,
     in_seconds,
+    open_library,
     progress,
     say,
     shown,
@@ -88,7 +89,7 @@ def build(
     from recommender import preprocessor as preprocessors
     from recommender import profile as profiles
     from recommender.errors import ProfileError
-    from recommender.library import Library, home
+    from recommender.library import home
 
     path = profiles.path_of(name, home())
     network = preprocessors.load(preprocessor or RECIPES[recipe].preprocessor)
@@ -102,7 +103,7 @@ def build(
     disliked, more_notes = profiles.find_liked(dislike or [])
     for note in notes + more_notes:
         say(f"Note: {shown(note)}")
-    with Library.open() as catalogue:
+    with open_library() as catalogue:
         paths = [entry.path for entry in [*liked, *disliked]]
         report = bring(catalogue, paths, network, jobs, "Analysing the playlist")
         failed = bool(report.failures)

@@ -15,9 +15,11 @@ from recommender.cli.console import (
     analyse,
     check_folder,
     in_seconds,
+    open_library,
     progress,
     say,
 )
+from recommender.cli.engine import Engine, RayAddress, hand_out, scoring
 from recommender.cli.rows import Format, format_of, write
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ recommender rank mine ~/Music --share 0.2 --max-per-artist 2 -o discover.m3u8
 
 recommender rank mine ~/Music --min-score 0.8 --exclude '*Christmas*' --format json
 
+recommender rank mine --top 30
+
 recommender rank mine ~/Music --top 25 --diversity 0.3 --order flow -o evening.m3u8
 
 recommender rank mine ~/Music --blend yours:0.5 --top 30
@@ -45,8 +49,13 @@ recommender rank mine ~/Mixes --sections 10 --top 20"""
 def rank(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")],
     library: Annotated[
-        list[Path], typer.Argument(metavar="LIBRARY", help="Folders or tracks to choose from.")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="[LIBRARY]...",
+            help="Folders or tracks to choose from; by default all that was scanned.",
+            show_default=False,
+        ),
+    ] = None,
     top: Annotated[int | None, typer.Option(min=1, metavar="N", help="The best N.")] = None,
     share: Annotated[
         float | None,
@@ -95,6 +104,12 @@ def rank(
             help="Blend in another profile; the first counts 1, this one too or WEIGHT.",
         ),
     ] = None,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact", help="Score every track exactly, also where few of very many are wanted."
+        ),
+    ] = False,
     fast: Fast = False,
     max_duration: MaxDuration = None,
     sections: Sections = None,
@@ -110,6 +125,8 @@ def rank(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
     ] = None,
     jobs: Jobs = N_JOBS,
+    engine: Engine = "local",
+    ray_address: RayAddress = None,
     as_json: Json = False,
 ) -> None:
     """Rank tracks by how well they fit a profile; files that are new are analysed first.
@@ -125,6 +142,10 @@ def rank(
     sound and length, never by their names. Doubles of the playlist's own tracks are left out like
     these, and so is what `recommender never` lists.
 
+    Where few of very many tracks are wanted, all are scored roughly first, from the means of their
+    fragments, and exactly where they may be among the best; --exact scores all of them exactly.
+    Scores are remembered: a second ranking only scores what is new.
+
     Options work in this order: what is left out; the score, of several profiles the weighted mean;
     duplicates; --min-score; --max-per-artist; then --top or --share, whichever is fewer, chosen for
     --diversity among ten times as many; --order comes last.
@@ -132,7 +153,7 @@ def rank(
     from recommender import preprocessor as preprocessors
     from recommender import ranking
     from recommender.cli.profile import POOL_NOTE, open_profile
-    from recommender.library import Library, home
+    from recommender.library import home
     from recommender.ranking import never
 
     chosen = format_of(output_format, output, as_json=as_json)
@@ -145,26 +166,33 @@ def rank(
     network = preprocessors.find(opened[0][0][1].fingerprint, home())
     for path, profile in (each for each, _ in opened):
         _check_features(path, profile, network)
-    with Library.open() as catalogue:
-        report = analyse(
-            catalogue,
-            library,
-            network,
-            jobs,
-            "Analysing",
-            fast=fast,
-            max_duration=max_duration,
-            sections=sections,
-            quiet=True,
-        )
+    with open_library() as catalogue:
+        has_failures = False
+        if library:
+            report = analyse(
+                catalogue,
+                library,
+                network,
+                jobs,
+                "Analysing",
+                fast=fast,
+                max_duration=max_duration,
+                sections=sections,
+                hand_out=hand_out(engine, ray_address, jobs),
+                quiet=True,
+            )
+            has_failures = bool(report.failures)
         profiles = [
             (_learned_anew(catalogue, path, profile), weight) for (path, profile), weight in opened
         ]
-        with progress("Ranking", keep=False) as step:
+        with (
+            progress("Ranking", keep=False) as step,
+            scoring(engine, ray_address, jobs) as run,
+        ):
             ranked = ranking.rank(
                 profiles[0][0],
                 catalogue,
-                library,
+                library or [],
                 blend=profiles[1:],
                 never=never_list,
                 include_liked=include_liked,
@@ -178,6 +206,9 @@ def rank(
                 share=share,
                 diversity=diversity,
                 order=order,
+                exact=exact,
+                threads=jobs,
+                run=run,
                 on_track=lambda done, total: step(done, total, ""),
             )
     if any(profile.negatives != "library" for profile, _ in profiles):
@@ -191,7 +222,7 @@ def rank(
     if ranked or (output is None and chosen != "table"):
         all_rows = top is not None or share is not None or min_score is not None
         write(ranked, chosen, output, title=name, all_rows=all_rows)
-    raise typer.Exit(1 if report.failures else 0)
+    raise typer.Exit(1 if has_failures else 0)
 
 
 def _weighted(text: str) -> tuple[str, float]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recommender.cli.console import Json, answer_json, counted, progress, shown
+from recommender.cli.console import Json, answer_json, counted, open_library, progress, shown
 from recommender.cli.feedback import Name, rounded, title
 
 if TYPE_CHECKING:
@@ -29,11 +29,10 @@ def show(
     """
     from recommender import profile as profiles
     from recommender.cli.profile import open_profile, summary
-    from recommender.library import Library
 
     path, profile = open_profile(name)
     judgement = None
-    with Library.open() as catalogue:
+    with open_library() as catalogue:
         scores = profiles.track_scores(catalogue, profile, profile.liked)
         disliked_scores = profiles.track_scores(catalogue, profile, profile.disliked)
         if check:

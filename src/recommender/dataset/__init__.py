@@ -5,7 +5,7 @@ n_mels)``, and a ``manifest.json`` beside them that says how they were made and 
 manifest is written last, so a folder without one is unfinished; building again goes on with it.
 """
 
-from recommender.dataset.build import BuildReport, build
+from recommender.dataset.build import BuildReport, Decode, build
 from recommender.dataset.manifest import Dataset, DatasetFile, DatasetParams, Piece, read
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Dataset",
     "DatasetFile",
     "DatasetParams",
+    "Decode",
     "Piece",
     "build",
     "read",

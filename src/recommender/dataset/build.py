@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,8 +13,13 @@ from recommender.dataset import manifest, pieces, storage
 from recommender.dataset.manifest import Dataset, DatasetParams, Piece
 from recommender.dataset.storage import JOURNAL, Stored
 from recommender.errors import DatasetError
-from recommender.files import write_atomically
+from recommender.files import is_left_over, write_atomically
 from recommender.parameters import fingerprint
+
+Decode = Callable[
+    [Path, Path, Sequence[str], DatasetParams, int], Iterator[tuple[str, Piece | str]]
+]
+"""As `pieces.decode`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,7 @@ def build(
     params: DatasetParams,
     *,
     jobs: int = 1,
+    decode: Decode = pieces.decode,
     on_track: Callable[[int, int, str], None] | None = None,
 ) -> BuildReport:
     """Build a dataset, or bring it up to date; what is finished is kept.
@@ -49,6 +55,8 @@ def build(
     params : DatasetParams
     jobs : int
         Tracks that are decoded at the same time.
+    decode : callable
+        Does that; by default in threads of this process.
     on_track : callable, optional
         Called with (done, total, source) after each track.
 
@@ -60,7 +68,7 @@ def build(
     """
     music_dir, out_dir = music_dir.absolute(), out_dir.absolute()
     try:
-        return _build(music_dir, out_dir, params, jobs, on_track)
+        return _build(music_dir, out_dir, params, jobs, decode, on_track)
     except OSError as error:
         raise DatasetError(
             f"{error.filename or out_dir}: {error.strerror}; make sure that there is room and that"
@@ -73,6 +81,7 @@ def _build(
     out_dir: Path,
     params: DatasetParams,
     jobs: int,
+    decode: Decode,
     on_track: Callable[[int, int, str], None] | None,
 ) -> BuildReport:
     sources, failures = _find_sources(music_dir, params)
@@ -84,7 +93,7 @@ def _build(
     todo = [source for source in sources if source not in stored]
     with open(out_dir / JOURNAL, "a", encoding="ascii") as journal:
         journal.write("\n")  # ends a line that was being written when the program was killed
-        results = pieces.decode(music_dir, out_dir, todo, params, jobs)
+        results = decode(music_dir, out_dir, todo, params, jobs)
         for n, (source, result) in enumerate(results, n_reused + 1):
             if isinstance(result, Piece):
                 storage.note(journal, result)
@@ -107,6 +116,8 @@ def _build(
             _replace(new, waiting, found.names - {file.name for file in files})
     (out_dir / JOURNAL).unlink()
     shutil.rmtree(out_dir / pieces.PARTS, ignore_errors=True)
+    for path in filter(is_left_over, list(out_dir.iterdir())):
+        path.unlink(missing_ok=True)
     return BuildReport(
         n_tracks=len(tracks),
         n_reused=n_reused,
@@ -174,7 +185,7 @@ def _open_folder(out_dir: Path, params: DatasetParams) -> Dataset | None:
             )
     else:
         out_dir.mkdir(parents=True, exist_ok=True)
-        if any(out_dir.iterdir()):
+        if not all(map(is_left_over, out_dir.iterdir())):
             raise DatasetError(f"{out_dir}: is not empty and not a dataset; name another folder")
         write_atomically(marker, mark.encode())
     return None

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from recommender import audio, spectrogram
 from recommender.dataset.manifest import DatasetParams, Piece
 from recommender.errors import AudioDecodeError
+from recommender.files import write_through
 
 PARTS = ".parts"  # what is finished but not yet in its place
 
@@ -35,21 +36,26 @@ def decode(
 ) -> Iterator[tuple[str, Piece | str]]:
     """Make the pieces of tracks, several at a time; yields them in order, or why one failed."""
     stop = threading.Event()
-
-    def work(source: str) -> Piece | str:
-        try:
-            return _make_piece(music_dir, out_dir, source, params, stop)
-        except AudioDecodeError as error:
-            return str(error).removeprefix(f"{music_dir / source}: ")
-
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
-        futures: list[Future[Piece | str]] = [pool.submit(work, source) for source in sources]
+        futures: list[Future[Piece | str]] = [
+            pool.submit(decode_one, music_dir, out_dir, source, params, stop) for source in sources
+        ]
         try:
             for source, future in zip(sources, futures, strict=True):
                 yield source, future.result()
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+def decode_one(
+    music_dir: Path, out_dir: Path, source: str, params: DatasetParams, stop: threading.Event
+) -> Piece | str:
+    """Make the piece of a track, or tell why it failed."""
+    try:
+        return _make_piece(music_dir, out_dir, source, params, stop)
+    except AudioDecodeError as error:
+        return str(error).removeprefix(f"{music_dir / source}: ")
 
 
 def _make_piece(
@@ -73,6 +79,7 @@ def _make_piece(
                 digest.update(content)
                 file.write(content)
                 offsets += starts
+            write_through(file)  # of a part that is there, nothing but its size is looked at
         temporary.replace(part(out_dir, source, digest.hexdigest()))
     finally:
         temporary.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from recommender.dataset import manifest
 from recommender.dataset.manifest import DatasetFile, DatasetParams, Piece
 from recommender.dataset.pieces import PARTS, part
 from recommender.errors import DatasetError
+from recommender.files import write_through
 
 JOURNAL = ".progress.jsonl"  # what is known of the folder until the manifest is written
 _BLOCK = 2**20  # bytes
@@ -108,7 +109,7 @@ def note(journal: TextIO, *finished: Piece | DatasetFile) -> None:
             dataclasses.asdict(item) if isinstance(item, Piece) else manifest.file_to_json(item)
         )
         journal.write(json.dumps(fields) + "\n")
-    journal.flush()
+    write_through(journal)
 
 
 def _journalled(out_dir: Path) -> Iterator[Piece | DatasetFile]:
@@ -159,6 +160,7 @@ def assemble(
                 file.write(block)
             if check.hexdigest() != track.piece.sha256:
                 raise DatasetError(f"{track.path}: damaged; delete it and build again")
+        write_through(file)
     waiting = part(out_dir, name, digest.hexdigest())
     temporary.replace(waiting)
     return DatasetFile(name=name, sha256=digest.hexdigest(), pieces=pieces), waiting

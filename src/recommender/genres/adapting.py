@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from recommender.errors import ParameterError
+from recommender.extras import need
 from recommender.genres.classical import CLASSICAL
-from recommender.genres.extras import need
 from recommender.genres.systems import SYSTEMS, System
 
 

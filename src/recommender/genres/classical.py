@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.errors import CheckpointError, ParameterError
-from recommender.genres.extras import need
+from recommender.extras import need
 
 Estimator = Any
 """A fitted pipeline of scikit-learn, or a CatBoostClassifier."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recommender import audio, preprocessor, spectrogram
 from recommender.errors import AudioDecodeError, CheckpointError, ParameterError
-from recommender.genres.extras import need
+from recommender.extras import need
 from recommender.genres.patches import (
     PatchSpectrogram,
     filterbank,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender import audio
-from recommender.genres.extras import need
+from recommender.extras import need
 
 VERSION = 1
 """To be raised when the same file gives other features."""

@@ -20,7 +20,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from recommender.errors import ParameterError
-from recommender.genres.extras import need
+from recommender.extras import need
 
 _CHUNK = 2_048  # frames at a time
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.errors import ParameterError
-from recommender.genres.extras import need
+from recommender.extras import need
 
 _SPREAD = 1.0
 """Deviation, in units of the grid, by which a unit borrows labels from its neighbours."""

@@ -6,32 +6,18 @@ LSTM in 200 random configurations; the space is its own.
 
 import contextlib
 import math
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from recommender import cluster
 from recommender.errors import ParameterError
 from recommender.genres import adapting, learning
-from recommender.genres.extras import need
 from recommender.genres.learning import Examples
 from recommender.genres.systems import System
 from recommender.training import Epoch
 
 _GRACE = 3  # epochs that every trial has before it can be stopped
-_LEAST_MEMORY = 2**27  # bytes of Ray's store
-
-_QUIET = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-}
-"""Nothing is sent to anybody or printed, logs are not kept, Ctrl-C ends the search at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +49,7 @@ def space(system: System) -> dict[str, dict[str, Any]]:
     The LSTM's whole space is that of the course project; of other networks learning rate and size
     of batches are searched.
     """
-    tune = need("ray.tune", "ray")
+    tune = cluster.load("ray.tune")
     training = {
         "learning_rate": tune.loguniform(1e-4, 1e-1),
         "batch_size": tune.choice([16, 32, 64, 128, 256]),
@@ -87,6 +73,7 @@ def search(
     genres: tuple[str, ...],
     n_trials: int = 200,
     jobs: int = 1,
+    address: str | None = None,
     seed: int = 0,
     on_trial: Callable[[Trial | None], None] | None = None,
 ) -> list[Trial]:
@@ -101,7 +88,9 @@ def search(
     genres : tuple of str
     n_trials : int
     jobs : int
-        Trials at the same time.
+        Trials at the same time, on this machine.
+    address : str, optional
+        Of a cluster that runs them instead, see `cluster.session`.
     seed : int
         Of the configurations, and of each training.
     on_trial : callable, optional
@@ -116,13 +105,14 @@ def search(
     ------
     ParameterError
         If Ray is missing, the system is not trained by epochs, or every trial failed.
+    DistributedError
+        If there is no cluster at the address.
     """
     if system.training is None:
         raise ParameterError(f"{system.name} is not trained by epochs: there is nothing to search")
-    os.environ.update(_QUIET)
-    tune = need("ray.tune", "ray")
-    schedulers = need("ray.tune.schedulers", "ray")
-    basic = need("ray.tune.search.basic_variant", "ray")
+    tune = cluster.load("ray.tune")
+    schedulers = cluster.load("ray.tune.schedulers")
+    basic = cluster.load("ray.tune.search.basic_variant")
     found: list[Trial] = []
     errors: list[str] = []
 
@@ -140,7 +130,8 @@ def search(
             errors.append(str(trial.get_error()))
 
     n_bytes = sum(array.nbytes for array in (*examples, *validation))
-    with _ray(jobs, max(_LEAST_MEMORY, 2 * n_bytes)) as folder:
+    memory = max(cluster.LEAST_MEMORY, 2 * n_bytes)
+    with cluster.session(address, jobs=jobs, memory=memory) as (_, folder):
         attempt = tune.with_parameters(
             _attempt,
             system=system,
@@ -161,7 +152,7 @@ def search(
                 search_alg=basic.BasicVariantGenerator(random_state=seed),
                 scheduler=scheduler,
             ),
-            run_config=tune.RunConfig(storage_path=folder, verbose=0, callbacks=[Collect()]),
+            run_config=tune.RunConfig(storage_path=str(folder), verbose=0, callbacks=[Collect()]),
         ).fit()
     if not found:
         why = errors[0].strip().splitlines()[-1] if errors else "all trainings diverged"
@@ -182,7 +173,7 @@ def _attempt(
     import torch
 
     torch.set_num_threads(1)
-    tune = need("ray.tune", "ray")
+    tune = cluster.load("ray.tune")
     found = adapting.Settings(network=system.name, **config)
     best = {"score": -math.inf, "accuracy": 0.0}
 
@@ -213,27 +204,3 @@ def _trial(config: dict[str, Any], told: dict[str, Any] | None) -> Trial | None:
         accuracy=float(told["accuracy"]),
         epochs=int(told["epochs"]),
     )
-
-
-@contextlib.contextmanager
-def _ray(jobs: int, memory: int) -> Iterator[str]:
-    """Run Ray on this machine alone; yields a folder that goes with it."""
-    ray = need("ray", "ray")
-    # Names of sockets must be short: other temporary folders may lie too deep.
-    parent = "/tmp" if Path("/tmp").is_dir() else None
-    with tempfile.TemporaryDirectory("", "ray-", parent, ignore_cleanup_errors=True) as folder:
-        try:
-            ray.init(
-                address="local",
-                num_cpus=jobs,
-                num_gpus=0,
-                object_store_memory=memory,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="critical",
-                _node_ip_address="127.0.0.1",
-                _temp_dir=folder,
-            )
-            yield folder
-        finally:
-            ray.shutdown()

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +13,8 @@ import platformdirs
 
 from recommender import schema
 from recommender.errors import LibraryError
+from recommender.library.coding import Coded
+from recommender.library.upgrading import insert_features, move_old_features
 
 BUSY_TIMEOUT_S = 60.0
 """How long one process waits for another that is writing."""
@@ -37,13 +39,17 @@ class Database:
         self._connection = connection
 
     @classmethod
-    def open(cls, path: Path | None = None) -> Self:
-        """Open a library, or begin one.
+    def open(
+        cls, path: Path | None = None, *, on_upgrade: Callable[[int, int], None] | None = None
+    ) -> Self:
+        """Open a library, or begin one; one of an older version is brought up to date.
 
         Parameters
         ----------
         path : Path, optional
             The database; by default ``library.db`` in `home`.
+        on_upgrade : callable, optional
+            Called with (done, total) recordings, if their features have to be written anew.
 
         Raises
         ------
@@ -68,6 +74,7 @@ class Database:
                 )
             _configure(connection)
             schema.migrate(connection)
+            move_old_features(connection, on_upgrade)
             on_error.pop_all()
         return cls(path, connection)
 
@@ -90,13 +97,33 @@ class Database:
         with _explained(self.path):
             return self._connection.execute(sql, values).fetchall()
 
+    def _stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield rows without holding all of them; nothing may be written before the last."""
+        with _explained(self.path):
+            yield from self._connection.execute(sql, values)
+
+    def _insert_features(
+        self, track_id: int, fingerprint_id: int, coded: Coded, *, fast: bool
+    ) -> None:
+        with _explained(self.path):
+            insert_features(self._connection, track_id, fingerprint_id, coded, fast=fast)
+
     def _give_space_back(self) -> None:
         with _explained(self.path):
             # As a script: `execute` takes one step only, which frees a single page.
             self._connection.executescript("PRAGMA incremental_vacuum")
 
     @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """Write all that is written within at once, or nothing of it."""
+        with self._transaction():
+            yield
+
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._connection.in_transaction:  # part of a batch
+            yield
+            return
         # IMMEDIATE: waits for another writer at the start, where waiting is allowed.
         self._rows("BEGIN IMMEDIATE")
         try:
@@ -119,8 +146,11 @@ def _configure(connection: sqlite3.Connection) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-    connection.execute("PRAGMA synchronous = NORMAL")
+    # A file's analysis takes longer than a disk takes to write it down: what is reported as done
+    # outlasts a power failure, too.
+    connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function("from_hex", 1, bytes.fromhex, deterministic=True)
 
 
 @contextlib.contextmanager

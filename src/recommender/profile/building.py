@@ -2,17 +2,17 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from recommender.errors import ProfileError
-from recommender.library import Library, Track
+from recommender.library import Library, Row, Track, track_of
 from recommender.parameters import RECIPES, NearnessParams, Recipe
 from recommender.profile.learning import train
 from recommender.profile.model import Profile
 from recommender.profile.negatives import load_shipped
 from recommender.profile.network import ProfileEpoch
-from recommender.profile.tracks import Features, TrackRef, choose
+from recommender.profile.tracks import Features, TrackRef, draw
 
 MIN_OTHER_TRACKS = 20
 """With fewer other tracks in the library, the shipped pool joins the negatives."""
@@ -131,21 +131,26 @@ def gather(
     if both := [track for track in liked if track.id in disliked_ids]:
         raise ProfileError(f"{both[0].path}: is both liked and disliked; decide on one")
     known, places = liked_ids | disliked_ids, {ref.path for ref in missing}
-    others = [
-        track
-        for track in library.tracks(fingerprint)
-        if track.id not in known and str(track.path) not in places
-    ]
     learner = recipe.learner
     n_most = learner.n_others if isinstance(learner, NearnessParams) else MAX_OTHER_TRACKS
-    chosen = choose([track.content_hash for track in others], n_most, learner.seed)
-    others = [others[i] for i in chosen]
+    candidates = (
+        (row.content_hash.hex(), row)
+        for row in _recordings(library.rows(fingerprint))
+        if row.id not in known and os.fsdecode(row.path) not in places
+    )
+    others = [track_of(row) for row in draw(candidates, n_most, learner.seed)]
     return Material(
         liked=_features(library, liked, fingerprint),
         disliked=_features(library, disliked, fingerprint),
         others=_features(library, others, fingerprint),
         pool=load_shipped(fingerprint) if len(others) < MIN_OTHER_TRACKS else [],
     )
+
+
+def n_others(recipe: Recipe) -> int:
+    """Return how many tracks of the other music are heard at most."""
+    learner = recipe.learner
+    return learner.n_others if isinstance(learner, NearnessParams) else MAX_OTHER_TRACKS
 
 
 def should_relearn(library: Library, profile: Profile) -> bool:
@@ -157,7 +162,7 @@ def should_relearn(library: Library, profile: Profile) -> bool:
         return False
     known = recall(library, profile)
     n_known = len(known.liked) + len(known.disliked)
-    n_others = len(library.tracks(profile.fingerprint)) - n_known
+    n_others = sum(1 for _ in _recordings(library.rows(profile.fingerprint))) - n_known
     n_before = profile.n_negative_tracks if profile.negatives == "library" else 0
     has_more = n_others >= max(MIN_OTHER_TRACKS, 2 * n_before)
     return len(known.liked) == len(profile.liked) and has_more
@@ -209,7 +214,9 @@ def recall(library: Library, profile: Profile) -> Recalled:
     """Find a profile's liked and disliked tracks in the library."""
     liked = {ref.content_hash for ref in profile.liked}
     disliked = {ref.content_hash for ref in profile.disliked}
-    tracks = library.tracks(profile.fingerprint)
+    # What was heard of a file can be learned from while its drive is away.
+    rows = library.rows(profile.fingerprint, content_hashes=liked | disliked, missing=True)
+    tracks = [track_of(row) for row in _recordings(rows)]
     held = {track.content_hash for track in tracks}
     return Recalled(
         liked=[track for track in tracks if track.content_hash in liked],
@@ -228,6 +235,15 @@ def ref_of(track: Track) -> TrackRef:
         start_s=track.start_s,
         end_s=track.end_s,
     )
+
+
+def _recordings(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield each recording once, with its first file."""
+    seen: set[int] = set()
+    for row in rows:
+        if row.id not in seen:
+            seen.add(row.id)
+            yield row
 
 
 def _place(ref: TrackRef) -> tuple[bytes, float]:

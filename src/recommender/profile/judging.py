@@ -149,7 +149,9 @@ def track_scores(
     library: Library, profile: Profile, tracks: Sequence[TrackRef]
 ) -> list[float | None]:
     """Score tracks that a profile knows; ``None``: the library does not hold the track."""
-    ids = {track.content_hash: track.id for track in library.tracks(profile.fingerprint)}
+    hashes = {ref.content_hash for ref in tracks}
+    rows = library.rows(profile.fingerprint, content_hashes=hashes, missing=True)
+    ids = {row.content_hash.hex(): row.id for row in rows}
     held = [ref for ref in tracks if ref.content_hash in ids]
     features = library.features((ids[ref.content_hash] for ref in held), profile.fingerprint)
     scores = {

@@ -4,6 +4,8 @@ import dataclasses
 import datetime
 from collections.abc import Callable, Sequence
 
+import threadpoolctl
+
 from recommender.errors import ProfileError
 from recommender.parameters import NearnessParams, Recipe
 from recommender.profile import nearness, network
@@ -64,6 +66,22 @@ def train(
         if on_epoch is not None:
             on_epoch(epoch)
 
+    # The products are small: a second thread would wait more than it works.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        return _train(name, recipe, fingerprint, liked, others, disliked, pool, history, report)
+
+
+def _train(
+    name: str,
+    recipe: Recipe,
+    fingerprint: str,
+    liked: Sequence[Named],
+    others: Sequence[Named],
+    disliked: Sequence[Named],
+    pool: Sequence[Features],
+    history: list[ProfileEpoch],
+    report: Callable[[ProfileEpoch], None],
+) -> Profile:
     learner = recipe.learner
     if isinstance(learner, NearnessParams):
         tensors = nearness.learn(liked, others, disliked, pool, learner)

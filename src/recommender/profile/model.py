@@ -1,5 +1,7 @@
 """What a profile is, and how it scores."""
 
+import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from recommender.parameters import Learner, NearnessParams
 from recommender.profile import nearness, network
 from recommender.profile.network import ProfileEpoch
-from recommender.profile.tracks import Features, TrackRef, key_of, part_of
+from recommender.profile.tracks import Features, TrackRef, key_of, number_of, part_of
 
 Negatives = Literal["library", "library and shipped pool", "shipped pool"]
 """Where the other music of a training came from."""
 
+_SCORING = 1  # grows with every change of what is computed from the same tensors
 _NEARLY_NONE = 1e-12  # odds have logarithms
 
 
@@ -62,6 +65,16 @@ class Profile:
         """How many features of a fragment it takes."""
         return len(self.tensors["feature_mean"])
 
+    @functools.cached_property
+    def digest(self) -> bytes:
+        """Names all that scores depend on but the features: 32 bytes."""
+        what = hashlib.sha256(f"{_SCORING} {self.fingerprint} {self.learner}".encode())
+        for name in sorted(self.tensors):
+            tensor = np.ascontiguousarray(self.tensors[name])
+            what.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
+            what.update(tensor.tobytes())
+        return what.digest()
+
     def scores(self, features: Features, content_hash: str) -> NDArray[np.floating]:
         """Score the fragments of a track.
 
@@ -77,17 +90,14 @@ class Profile:
         ndarray, shape (n,)
             Probabilities in [0, 1].
         """
-        return self._scores([(content_hash, features)])
+        return self._scores(features, np.full(len(features), number_of(content_hash), np.int64))
 
-    def _scores(self, tracks: Sequence[tuple[str, Features]]) -> NDArray[np.floating]:
-        """Scores of the fragments of all tracks, one after the other."""
-        x = np.concatenate([features for _, features in tracks])
-        lengths = [len(features) for _, features in tracks]
+    def _scores(self, x: Features, numbers: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Scores of fragments; of each the number of its track is given."""
         learner = self.learner
         if isinstance(learner, NearnessParams):
-            keys = np.repeat(np.array([key_of(name) for name, _ in tracks]), lengths)
-            return nearness.scores(self.tensors, learner, x, keys)
-        parts = np.repeat([part_of(name, learner.n_parts) for name, _ in tracks], lengths)
+            return nearness.scores(self.tensors, learner, x, key_of(numbers))
+        parts = part_of(numbers, learner.n_parts)
         scores = np.empty(len(x), np.float32)
         for part in np.unique(parts):
             mine = parts == part
@@ -121,7 +131,27 @@ class Profile:
         """Score tracks, given by their content hashes and features; see `pooled`."""
         if not tracks:
             return np.empty(0)
-        return self.pooled(self._scores(tracks), [len(features) for _, features in tracks])
+        return self.joint_scores(
+            np.concatenate([features for _, features in tracks]),
+            np.array([len(features) for _, features in tracks]),
+            np.array([number_of(name) for name, _ in tracks], np.int64),
+        )
+
+    def joint_scores(
+        self, features: Features, lengths: NDArray[np.int64], numbers: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Score tracks, see `pooled`.
+
+        Parameters
+        ----------
+        features : ndarray, shape (n, n_features)
+            One track after the other.
+        lengths : ndarray of int64, shape (n_tracks,)
+            How many fragments each has, at least one.
+        numbers : ndarray of int64, shape (n_tracks,)
+            See `number_of`.
+        """
+        return self.pooled(self._scores(features, np.repeat(numbers, lengths)), lengths)
 
     def track_score(self, features: Features, content_hash: str) -> float:
         """Score a track, see `pooled`."""

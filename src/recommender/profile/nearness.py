@@ -19,15 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.parameters import NearnessParams
-from recommender.profile.scaling import moments, scaled
-from recommender.profile.tracks import Features, Named, choose, key_of
+from recommender.profile.scaling import BATCH, filled, moments, scaled
+from recommender.profile.tracks import Features, Named, choose, key_of, number_of
 
 Floats = NDArray[np.float32]
 
 NO_TRACK = -1
 """In the place of a key: of no track that is compared with."""
 
-_BATCH = 2048  # fragments that are scored at a time
 _SAME_COSINE = 0.98  # the same recording in another file is no other music
 _USUAL_SPREAD, _USUAL_WEIGHT = 0.065, 5.0  # of nearness, and as how many tracks it counts
 
@@ -59,7 +58,7 @@ def learn(
 
     def chosen(tracks: Sequence[Named], n_most: int) -> list[tuple[int, Features]]:
         names = [ref.content_hash for ref, _ in tracks]
-        return [(key_of(names[i]), tracks[i][1]) for i in choose(names, n_most, params.seed)]
+        return [(_key(names[i]), tracks[i][1]) for i in choose(names, n_most, params.seed)]
 
     music = chosen(others, params.n_others)
     music += [(NO_TRACK, x) for x in pool]
@@ -73,7 +72,7 @@ def learn(
     heard = [(key, unit(_spread(x, params.n_per_track))) for key, x in music]
     one_each = [(key, _one(key, x, params)) for key, x in heard if key != NO_TRACK]
     disliked_too = [
-        (key_of(ref.content_hash), unit(_spread(x, params.n_per_track))) for ref, x in disliked
+        (_key(ref.content_hash), unit(_spread(x, params.n_per_track))) for ref, x in disliked
     ]
     tensors = {
         "feature_mean": mean,
@@ -113,10 +112,12 @@ def scores(
     """
     mean, std, coherence = tensors["reading"].astype(np.float64)
     z = np.empty(len(features))
-    for start in range(0, len(features), _BATCH):
-        rows = slice(start, start + _BATCH)
+    for start in range(0, len(features), BATCH):
+        rows = slice(start, start + BATCH)
         x = _unit(features[rows], tensors["feature_mean"], tensors["feature_std"], params)
-        z[rows] = (_nearness(tensors, x, keys[rows], params) - mean) / std
+        n = len(x)
+        some = np.concatenate([keys[rows], np.full(BATCH - n, NO_TRACK)])
+        z[rows] = (_nearness(tensors, filled(x), some, params)[:n] - mean) / std
     slope = params.slope + params.slope_by_coherence * coherence
     logits = slope * z - params.offset_by_coherence * coherence**2
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30.0, 30.0))))
@@ -149,12 +150,10 @@ def _density(
     kernels: Floats, weights: Floats, theirs: Floats, keys: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     """Weighted mean of each row over what is of another track; NaN if nothing is."""
-    sums = np.asarray(kernels @ weights, np.float64)
-    total = np.full(len(sums), weights.sum(dtype=np.float64))
-    for key in np.intersect1d(keys, theirs):
-        mine, own = keys == key, theirs == key
-        sums[mine] = kernels[mine] @ np.where(own, 0, weights)
-        total[mine] = weights[~own].sum(dtype=np.float64)
+    own = keys[:, None] == theirs
+    # Of all rows at once: a product of another shape would be rounded otherwise.
+    sums = np.asarray(np.where(own, np.float32(0), kernels) @ weights, np.float64)
+    total = weights.sum(dtype=np.float64) - own @ weights.astype(np.float64)
     return np.asarray(np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0))
 
 
@@ -232,6 +231,10 @@ def _spread(features: Features, n_most: int) -> Features:
     """Take at most so many fragments, evenly spread over the track."""
     n = min(len(features), n_most)
     return features[(np.arange(n) * len(features)) // n]
+
+
+def _key(content_hash: str) -> int:
+    return key_of(number_of(content_hash))
 
 
 def _unit(features: Features, mean: Floats, std: Floats, params: NearnessParams) -> Floats:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.parameters import DenseParams, NetworkParams, Scaling, TrainingParams
-from recommender.profile.scaling import moments, scaled
-from recommender.profile.tracks import Features, Named, TrackRef, part_of
+from recommender.profile.scaling import BATCH, filled, moments, scaled
+from recommender.profile.tracks import Features, Named, TrackRef, number_of, part_of
 
 if TYPE_CHECKING:  # torch takes a second to import, and scoring does without it
     import torch
@@ -108,12 +108,17 @@ def scores(
     ndarray of float32, shape (n,)
         Probabilities in [0, 1].
     """
-    x = scaled(features, tensors["feature_mean"], tensors["feature_std"], params.scaling)
-    for i in range(len(params.hidden)):
-        x = x @ tensors[f"{part}.hidden.{i}.weight"].T + tensors[f"{part}.hidden.{i}.bias"]
-        x = _sigmoid(x) if params.activation == "sigmoid" else np.maximum(x, 0.0)
-    logits = x @ tensors[f"{part}.output.weight"].T + tensors[f"{part}.output.bias"]
-    return _sigmoid(logits[:, 0])
+    found = np.empty(len(features), np.float32)
+    for start in range(0, len(features), BATCH):
+        rows = slice(start, start + BATCH)
+        x = scaled(features[rows], tensors["feature_mean"], tensors["feature_std"], params.scaling)
+        n, x = len(x), filled(x)
+        for i in range(len(params.hidden)):
+            x = x @ tensors[f"{part}.hidden.{i}.weight"].T + tensors[f"{part}.hidden.{i}.bias"]
+            x = _sigmoid(x) if params.activation == "sigmoid" else np.maximum(x, 0.0)
+        logits = x @ tensors[f"{part}.output.weight"].T + tensors[f"{part}.output.bias"]
+        found[rows] = _sigmoid(logits[:n, 0])
+    return found
 
 
 def _without_doubted(
@@ -183,7 +188,7 @@ def _train_one(
 
 def _hears(part: int, track: TrackRef, n_parts: int) -> bool:
     """Tell whether a network learns from a track of the other music; a single one from all."""
-    return n_parts == 1 or part_of(track.content_hash, n_parts) != part
+    return n_parts == 1 or part_of(number_of(track.content_hash), n_parts) != part
 
 
 @dataclass(kw_only=True)

@@ -10,6 +10,13 @@ from recommender.profile.tracks import Features
 
 Floats = NDArray[np.float32]
 
+BATCH = 128
+"""Fragments that are scored at a time.
+
+Always so many: products of one shape give each row the same result, whatever the others are, so
+that a fragment's score depends on it alone.
+"""
+
 
 def moments(tracks: Sequence[Features], scaling: Scaling) -> tuple[Floats, Floats]:
     """Mean and deviation that `scaled` takes, over tracks, each track counting the same."""
@@ -38,3 +45,8 @@ def scaled(features: Features, mean: Floats, std: Floats, scaling: Scaling) -> F
         return x
     norms = np.linalg.norm(x, axis=1, keepdims=True)
     return np.asarray(x * (np.sqrt(x.shape[1]) / np.maximum(norms, 1e-9)), np.float32)
+
+
+def filled(x: Floats) -> Floats:
+    """Append rows of zeros up to a batch."""
+    return np.concatenate([x, np.zeros((BATCH - len(x), x.shape[1]), np.float32)])

@@ -1,14 +1,20 @@
 """Tracks as profiles know them."""
 
 import hashlib
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Features = NDArray[np.float16]
+Features = NDArray[np.floating]
 """Features of a track's fragments, ``(n_fragments, n_features)``."""
+
+
+Item = TypeVar("Item")
+Number = TypeVar("Number", int, NDArray[np.int64])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +30,19 @@ class TrackRef:
 Named = tuple[TrackRef, Features]
 
 
-def part_of(content_hash: str, n_parts: int) -> int:
-    """Part that a recording belongs to, whatever else there is."""
-    return int(content_hash[:8], 16) % n_parts
+def number_of(content_hash: str) -> int:
+    """Return the first 32 bits of a recording's hash: its lot where tracks are dealt out."""
+    return int(content_hash[:8], 16)
 
 
-def key_of(content_hash: str) -> int:
-    """Number of a recording, of 24 bits: float32 holds it, and few recordings share one."""
-    return int(content_hash[:6], 16)
+def part_of(number: Number, n_parts: int) -> Number:
+    """Part that a recording with this number belongs to, whatever else there is."""
+    return number % n_parts
+
+
+def key_of(number: Number) -> Number:
+    """Return the first 24 bits of a number: float32 holds them, and few recordings share them."""
+    return number >> 8
 
 
 def choose(hashes: Sequence[str], n_most: int, seed: int) -> list[int]:
@@ -40,7 +51,20 @@ def choose(hashes: Sequence[str], n_most: int, seed: int) -> list[int]:
     Whether one is chosen over another depends on these two and the seed alone, so that a library
     that grows a little hardly changes the choice.
     """
-    if len(hashes) <= n_most:
-        return list(range(len(hashes)))
-    lots = [hashlib.blake2b(f"{seed} {name}".encode()).digest() for name in hashes]
-    return sorted(sorted(range(len(hashes)), key=lots.__getitem__)[:n_most])
+    return draw(((name, i) for i, name in enumerate(hashes)), n_most, seed)
+
+
+def draw(recordings: Iterable[tuple[str, Item]], n_most: int, seed: int) -> list[Item]:
+    """Choose at most so many recordings by lot, in their order; see `choose`.
+
+    Parameters
+    ----------
+    recordings : iterable of (str, object)
+        Content hashes, and what is wanted of those that are chosen.
+    """
+    lots = (
+        (hashlib.blake2b(f"{seed} {name}".encode()).digest(), i, item)
+        for i, (name, item) in enumerate(recordings)
+    )
+    chosen = heapq.nsmallest(n_most, lots, key=lambda lot: lot[0])
+    return [item for _, _, item in sorted(chosen, key=lambda lot: lot[1])]

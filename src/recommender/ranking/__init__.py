@@ -2,6 +2,6 @@
 
 from recommender.ranking.listing import Order, Ranked, rank
 from recommender.ranking.never import Never, NeverFile
-from recommender.ranking.scoring import check_blend
+from recommender.ranking.scoring import Run, Task, check_blend
 
-__all__ = ["Never", "NeverFile", "Order", "Ranked", "check_blend", "rank"]
+__all__ = ["Never", "NeverFile", "Order", "Ranked", "Run", "Task", "check_blend", "rank"]

@@ -1,16 +1,22 @@
 """Which tracks are candidates, and which of the ranked ones are kept."""
 
 import fnmatch
+import functools
 import math
 import os
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from recommender.errors import ParameterError, ProfileError
-from recommender.library import Library, Track
+from recommender.library import Library, Row
 from recommender.profile import TrackRef
-from recommender.ranking.never import Never, allowed, folded
+from recommender.ranking import never as never_lists
+from recommender.ranking.never import Never, folded
+from recommender.ranking.scoring import Candidates
 
 
 def check(
@@ -39,54 +45,115 @@ def check(
         raise ParameterError(f"--diversity must lie in 0 to 1, not {diversity}")
 
 
-def candidates(
-    library: Library,
-    fingerprint: str,
-    paths: Sequence[Path],
-    *,
-    known: Sequence[TrackRef],
-    never: Never,
-    exclude: Sequence[str],
-    max_duration_s: float | None,
-) -> list[list[Track]]:
-    """List the recordings to choose from, each with all its files that may be played.
+class Choice:
+    """The files and recordings that may be ranked.
 
     Parameters
     ----------
     library, fingerprint, paths, max_duration_s
-        See `Library.tracks`.
+        See `Library.rows`.
     known : sequence of TrackRef
         Recordings that are left out, also where their file is divided otherwise by now.
     never : Never
     exclude : sequence of str
         Shell patterns of files.
-
-    Raises
-    ------
-    ProfileError
-        If there is nothing there at all.
     """
-    files = library.tracks(fingerprint, paths, max_duration_s=max_duration_s, every_file=True)
-    if not files:
-        where = ", ".join(str(path) for path in paths)
-        raise ProfileError(
-            f"nothing to rank: {where} holds no track that could be analysed"
-            + ("" if max_duration_s is None else " and is not too long")
+
+    def __init__(
+        self,
+        library: Library,
+        fingerprint: str,
+        paths: Sequence[Path],
+        *,
+        known: Sequence[TrackRef],
+        never: Never,
+        exclude: Sequence[str],
+        max_duration_s: float | None,
+    ) -> None:
+        self._rows = functools.partial(
+            library.rows, fingerprint, paths, max_duration_s=max_duration_s
         )
-    recordings: dict[int, list[Track]] = {}
-    for track in allowed(_unknown(files, known), never):
-        if not _matches(track.path, exclude):
-            recordings.setdefault(track.id, []).append(track)
-    return list(recordings.values())
+        self._paths, self._longest_s = paths, max_duration_s
+        self._out = never_lists.recordings(never, library, fingerprint)
+        self._out |= _recordings_of(known, library, fingerprint)
+        self._is_below = never_lists.lies_below(never)
+        self._is_excluded = _matcher(exclude)
+
+    def rows(self, ids: Collection[int] | None = None) -> Iterator[Row]:
+        """Yield the files that may be ranked, of all recordings or of some, sorted by path."""
+        for row in self._rows(ids=ids):
+            if not (row.id in self._out or self._is_below(row.path) or self._is_excluded(row.path)):
+                yield row
+
+    def artist_of(self, candidates: Candidates) -> Callable[[int], str | None]:
+        """Return what tells the artist of a candidate, by the tags of its first file."""
+        ids = candidates.ids
+
+        def artist(i: int) -> str | None:
+            row = next(self.rows([int(ids[i])]), None)
+            return row.artist if row else None
+
+        return artist
+
+    def candidates(self) -> Candidates:
+        """List the recordings, in the order of their first files.
+
+        Raises
+        ------
+        ProfileError
+            If there is nothing there at all.
+        """
+        found = columns(self.rows())
+        if not len(found) and next(self._rows(), None) is None:
+            where = ", ".join(str(path) for path in self._paths) or "the library"
+            raise ProfileError(
+                f"nothing to rank: {where} holds no track that could be analysed"
+                + ("" if self._longest_s is None else " and is not too long")
+            )
+        return found
+
+
+def columns(rows: Iterable[Row]) -> Candidates:
+    """Put recordings together as columns, each once; they may have several files."""
+    ids, features_ids, numbers = array("q"), array("q"), array("q")
+    durations_s, qualities = array("d"), array("d")
+    seen: set[int] = set()
+    for row in rows:
+        if row.id in seen:
+            continue
+        seen.add(row.id)
+        ids.append(row.id)
+        features_ids.append(row.features_id)
+        numbers.append(int.from_bytes(row.content_hash[:4], "big"))
+        durations_s.append(row.duration_s)
+        qualities.append(row.bytes_per_s * row.duration_s)
+    return Candidates(
+        ids=np.array(ids, np.int64),
+        features_ids=np.array(features_ids, np.int64),
+        numbers=np.array(numbers, np.int64),
+        durations_s=np.array(durations_s),
+        qualities=np.array(qualities),
+    )
+
+
+def joined(a: Candidates, b: Candidates) -> Candidates:
+    """Append recordings to others."""
+    return Candidates(
+        ids=np.concatenate([a.ids, b.ids]),
+        features_ids=np.concatenate([a.features_ids, b.features_ids]),
+        numbers=np.concatenate([a.numbers, b.numbers]),
+        durations_s=np.concatenate([a.durations_s, b.durations_s]),
+        qualities=np.concatenate([a.qualities, b.qualities]),
+    )
 
 
 def few_per_artist(
-    best: Iterable[int], artists: Sequence[str | None], n_most: int
+    best: Iterable[int], artist_of: Callable[[int], str | None], n_most: int
 ) -> Iterator[int]:
     """Leave out the numbers of tracks whose artist has been there often enough."""
     counts: Counter[str] = Counter()
     for i in best:
-        artist = folded(artists[i])
+        artist = folded(artist_of(i))
         if not artist or counts[artist] < n_most:
             counts[artist] += 1
             yield i
@@ -100,22 +167,20 @@ def n_wanted(top: int | None, share: float | None, n_candidates: int) -> int | N
     return min(limits, default=None)
 
 
-def _unknown(tracks: Sequence[Track], known: Sequence[TrackRef]) -> list[Track]:
-    """Leave out known recordings, also where their file is divided otherwise by now."""
-    hashes = {ref.content_hash for ref in known}
-    refs: dict[str, list[TrackRef]] = {}
+def _recordings_of(known: Sequence[TrackRef], library: Library, fingerprint: str) -> set[int]:
+    """Ids of known recordings, also where their file is divided otherwise by now."""
+    refs: dict[bytes, list[TrackRef]] = {}
     for ref in known:
-        refs.setdefault(ref.path, []).append(ref)
+        refs.setdefault(os.fsencode(ref.path), []).append(ref)
+    hashes = {ref.content_hash for ref in known}
+    found = {row.id for row in library.rows(fingerprint, content_hashes=hashes)}
+    for row in library.rows(fingerprint, paths=[Path(ref.path) for ref in known]):
+        if any(_overlap(row, ref) for ref in refs[row.path]):
+            found.add(row.id)
+    return found
 
-    def is_known(track: Track) -> bool:
-        there = refs.get(str(track.path), [])
-        return track.content_hash in hashes or any(_overlap(track, ref) for ref in there)
 
-    out = {track.id for track in tracks if is_known(track)}
-    return [track for track in tracks if track.id not in out]
-
-
-def _overlap(track: Track, ref: TrackRef) -> bool:
+def _overlap(track: Row, ref: TrackRef) -> bool:
     """Tell whether half of a track lies in what was known of its file, or half of that in it."""
     if track.start_s is None and ref.start_s is None:
         return False  # another recording took the file's place
@@ -128,12 +193,23 @@ def _overlap(track: Track, ref: TrackRef) -> bool:
     return min(ends_s) - max(starts_s) >= 0.5 * shorter_s - 1e-3
 
 
-def _matches(path: Path, patterns: Iterable[str]) -> bool:
-    """Tell whether a path or a folder above it matches, whole or from some folder on."""
-    names = [str(folder) for folder in (path, *path.parents)]
+def _matcher(patterns: Sequence[str]) -> Callable[[bytes], bool]:
+    """Return a test whether a path or a folder above it matches, whole or from some folder on."""
+    if not patterns:
+        return lambda _: False
     wanted = [os.path.expanduser(pattern).rstrip(os.sep) for pattern in patterns]  # noqa: PTH111
-    return any(
-        fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, f"*{os.sep}{pattern}")
-        for pattern in wanted
-        for name in names
-    )
+    wanted += [f"*{os.sep}{pattern}" for pattern in wanted]
+
+    def fits(name: str) -> bool:
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted)
+
+    @functools.cache  # many files lie in few folders
+    def folder_fits(folder: str) -> bool:
+        above = os.path.dirname(folder)  # noqa: PTH120 (names, not paths)
+        return fits(folder) or (above != folder and folder_fits(above))
+
+    def excluded(path: bytes) -> bool:
+        name = os.fsdecode(path)
+        return fits(name) or folder_fits(os.path.dirname(name))  # noqa: PTH120
+
+    return excluded

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.library import Library, Track
-from recommender.ranking.scoring import Heard, Vectors, unit
+from recommender.library import Library, Row
+from recommender.ranking.places import Places, Vectors, unit
+from recommender.ranking.scoring import Candidates
 
 SAME_SOUND = 0.85
 """Mean cosine of the fragments of two files, one beside the other, from which they are the same.
@@ -33,44 +34,50 @@ class Index:
     library : Library
         Has the fragments.
     fingerprint : str
-    tracks : sequence of Track
-    heard : Heard
-        Of these tracks, with their places.
+    candidates : Candidates
+    places : Places
+        Of these.
     """
 
     def __init__(
-        self, library: Library, fingerprint: str, tracks: Sequence[Track], heard: Heard
+        self, library: Library, fingerprint: str, candidates: Candidates, places: Places
     ) -> None:
-        durations_s = np.array([track.duration_s for track in tracks])
         self._library, self._fingerprint = library, fingerprint
-        self._tracks, self._scale = tracks, heard.scale
-        self._order = np.argsort(durations_s, kind="stable")
-        self._durations_s = durations_s[self._order]
-        self._places = heard.places[self._order]
-        self._position = np.argsort(self._order)
+        self._candidates, self._places = candidates, places
+        self._order = np.argsort(candidates.durations_s, kind="stable")
+        self._durations_s = candidates.durations_s[self._order]
 
     def doubles(self, i: int) -> list[int]:
         """Return the numbers of the tracks that are the same recording as track `i`, without it."""
-        track = self._tracks[i]
-        low = np.searchsorted(self._durations_s, track.duration_s - SAME_LENGTH_S, "left")
-        high = np.searchsorted(self._durations_s, track.duration_s + SAME_LENGTH_S, "right")
-        cosines = self._places[low:high] @ self._places[self._position[i]]
-        near = self._order[low:high][cosines >= _NEAR].tolist()
-        comparable = [j for j in near if j != i and _comparable(track, self._tracks[j])]
+        duration_s = self._candidates.durations_s[i]
+        low = np.searchsorted(self._durations_s, duration_s - SAME_LENGTH_S, "left")
+        high = np.searchsorted(self._durations_s, duration_s + SAME_LENGTH_S, "right")
+        others = self._order[low:high]
+        cosines = self._places.of(others) @ self._places.of([i])[0]
+        near = others[(cosines >= _NEAR) & (others != i)].tolist()
+        if not near:
+            return []
+        ids = self._candidates.ids[[i, *near]].tolist()
+        first: dict[int, Row] = {}
+        for row in self._library.rows(self._fingerprint, ids=ids):
+            first.setdefault(row.id, row)
+        mine, *theirs = (first[id] for id in ids)
+        comparable = [j for j, row in zip(near, theirs, strict=True) if _comparable(mine, row)]
         if not comparable:
             return []
-        mine = self._fragments(i)
-        return sorted(j for j in comparable if _likeness(mine, self._fragments(j)) >= SAME_SOUND)
+        x = self._fragments(i)
+        return sorted(j for j in comparable if _likeness(x, self._fragments(j)) >= SAME_SOUND)
 
     def _fragments(self, i: int) -> Vectors:
-        ((_, features),) = self._library.features([self._tracks[i].id], self._fingerprint)
-        return unit(features, self._scale)
+        ids = [int(self._candidates.ids[i])]
+        ((_, features),) = self._library.features(ids, self._fingerprint)
+        return unit(features, self._places.scale)
 
 
 def best_first(
     scores: NDArray[np.float64],
     doubles: Callable[[int], Sequence[int]],
-    qualities: Sequence[float],
+    qualities: NDArray[np.float64],
     n_candidates: int,
 ) -> Iterator[list[int]]:
     """Yield recordings, the best score first: the numbers of the tracks that are the same one.
@@ -80,14 +87,16 @@ def best_first(
     Parameters
     ----------
     scores : ndarray, shape (n,)
+        NaN: not among the best; such tracks come only as doubles of others.
     doubles : callable
-        Tells which tracks are the same recording as one.
-    qualities : sequence of float
+        Tells which tracks are the same recording as one; the scores of these are there then.
+    qualities : ndarray, shape (n,)
         The track with the highest comes first in its list, and its score counts for all.
     n_candidates : int
         Tracks from this number on are no candidates, nor are their doubles.
     """
-    queue = [(-score, i) for i, score in enumerate(scores[:n_candidates].tolist())]
+    best = np.flatnonzero(~np.isnan(scores[:n_candidates]))
+    queue = [(-score, i) for score, i in zip(scores[best].tolist(), best.tolist(), strict=True)]
     heapq.heapify(queue)  # ties stay as they are listed
     taken: set[int] = set()
     groups: dict[int, list[int]] = {}
@@ -100,11 +109,12 @@ def best_first(
             taken.update(group)
             if max(group) < n_candidates:
                 group.sort(key=lambda j: (-qualities[j], j))
-                groups[group[0]] = group
-                heapq.heappush(queue, (-float(scores[group[0]]), group[0]))
+                first = group[0]
+                groups[first] = group
+                heapq.heappush(queue, (-float(scores[first]), first))
 
 
-def _comparable(a: Track, b: Track) -> bool:
+def _comparable(a: Row, b: Row) -> bool:
     """Tell whether two files hold them, and fragments with the same number are of the same time."""
     return a.path != b.path and a.fast == b.fast and abs(a.n_fragments - b.n_fragments) <= 1
 

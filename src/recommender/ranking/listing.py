@@ -8,14 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from recommender.library import Library, Track
-from recommender.profile import Profile, TrackRef
-from recommender.ranking.choosing import candidates as choose_candidates
-from recommender.ranking.choosing import check, few_per_artist, n_wanted
+from recommender.library import Library, Track, track_of
+from recommender.profile import Profile
+from recommender.ranking.choosing import Choice, check, columns, few_per_artist, joined, n_wanted
 from recommender.ranking.duplicates import Index, best_first
 from recommender.ranking.never import Never
 from recommender.ranking.ordering import MOST, POOL, diversify, flow
-from recommender.ranking.scoring import Heard, check_blend, hear, unit
+from recommender.ranking.places import Places, unit
+from recommender.ranking.scoring import Candidates, Means, Run, Scorer, Scores, check_blend
 
 Order = Literal["score", "flow"]
 
@@ -70,6 +70,9 @@ def rank(
     share: float | None = None,
     diversity: float = 0.0,
     order: Order = "score",
+    exact: bool = False,
+    threads: int | None = None,
+    run: Run | None = None,
     on_track: Callable[[int, int], None] | None = None,
 ) -> list[Ranked]:
     """Rank tracks by the mean score of their fragments, best first.
@@ -82,7 +85,7 @@ def rank(
     library : Library
         Has features of the candidates.
     candidates : sequence of Path
-        Folders and files.
+        Folders and files; none: all that the library knows.
     blend : sequence of (Profile, float)
         More profiles, and how much each counts; `profile` itself counts 1. The score is the
         weighted mean of all their scores.
@@ -114,6 +117,13 @@ def rank(
     order : {"score", "flow"}
         How those that are kept are listed: as they were chosen, or so that each goes over smoothly
         into the next, see `flow`.
+    exact : bool
+        Score every candidate exactly. By default, where few of very many are wanted, those that
+        are far from being among the best are scored roughly, see `Scorer.best`.
+    threads : int, optional
+        By default one for each processor; the result does not depend on it.
+    run : callable, optional
+        Does the work; by default these threads.
     on_track : callable, optional
         Called with (done, total).
 
@@ -140,82 +150,92 @@ def rank(
         for ref in (each.disliked if include_liked else each.disliked + each.liked)
     ]
     never = never or Never()
-    recordings = choose_candidates(
+    choice = Choice(
         library,
         profile.fingerprint,
         candidates,
         known=known,
-        never=never,
+        never=never or Never(),
         exclude=exclude,
         max_duration_s=max_duration_s,
     )
-    if not recordings:
+    tracks = choice.candidates()
+    n = len(tracks)
+    if not n:
         return []
-    n = len(recordings)
-    tracks = [files[0] for files in recordings]
+    all_tracks = tracks
     if not duplicates:
-        tracks += _unwanted(library, profile.fingerprint, known, never)
-    places = not duplicates or diversity > 0 or order == "flow"
-    heard = hear(profiles, library, tracks, places=places, on_track=on_track)
-    index = None if duplicates else Index(library, profile.fingerprint, tracks, heard)
-    qualities = [track.bytes_per_s * track.duration_s for track in tracks]
+        hashes = {ref.content_hash for ref in known}
+        hashes |= {name for file in (never or Never()).files for name in file.content_hashes}
+        unwanted = columns(library.rows(profile.fingerprint, content_hashes=hashes))
+        all_tracks = joined(tracks, unwanted)
+    means, places, index = None, None, None
+    if not duplicates or diversity > 0 or order == "flow":
+        means = Means(library, all_tracks)
+        places = Places(library, all_tracks, means)
+        if not duplicates:
+            index = Index(library, profile.fingerprint, all_tracks, places)
+    scorer = Scorer(
+        profiles, library, tracks, means=means, threads=threads, run=run, on_track=on_track
+    )
+    wanted = n_wanted(top, share, n)
     groups: dict[int, list[int]] = {}
 
-    def best() -> Iterator[int]:
-        for group in best_first(
-            heard.scores, index.doubles if index else lambda _: (), qualities, n
-        ):
-            if min_score is not None and heard.scores[group[0]] < min_score:
-                return
-            groups[group[0]] = group
-            yield group[0]
+    def choose(scores: Scores) -> list[int]:
+        def doubles(i: int) -> list[int]:
+            found = index.doubles(i) if index else []
+            scores[[j for j in found if j < n]] = scorer.of([j for j in found if j < n])
+            return found
 
-    chosen = best()
-    if max_per_artist is not None:
-        chosen = few_per_artist(chosen, [track.artist for track in tracks], max_per_artist)
-    wanted = n_wanted(top, share, n)
-    kept = _varied(chosen, heard, wanted, diversity) if diversity else chosen
-    numbers = list(itertools.islice(kept, wanted))
-    if order == "flow":
-        numbers = _flowing(numbers, library, profile.fingerprint, tracks, heard)
+        def best() -> Iterator[int]:
+            for group in best_first(scores, doubles, tracks.qualities, n):
+                if min_score is not None and scores[group[0]] < min_score:
+                    return
+                groups[group[0]] = group
+                yield group[0]
+
+        chosen = best()
+        if max_per_artist is not None:
+            chosen = few_per_artist(chosen, choice.artist_of(tracks), max_per_artist)
+        if diversity and places:
+            chosen = _varied(chosen, scores, places, wanted, diversity)
+        return list(itertools.islice(chosen, wanted))
+
+    if exact or wanted is None:
+        numbers = choose(scores := scorer.all())
+    else:
+        few = wanted * (POOL if diversity or max_per_artist is not None else 2)
+        numbers = choose(scores := scorer.best(max(_SMALLEST_POOL, few)))
+        if len(numbers) < wanted and np.isnan(scores).any():
+            numbers = choose(scores := scorer.all())
+    if order == "flow" and places:
+        numbers = _flowing(numbers, library, profile.fingerprint, tracks, places)
+    files: dict[int, list[Track]] = {}
+    for row in choice.rows([int(tracks.ids[j]) for i in numbers for j in groups[i]]):
+        files.setdefault(row.id, []).append(track_of(row))
     return [
-        _ranked(place, float(heard.scores[i]), [file for j in groups[i] for file in recordings[j]])
+        _ranked(place, float(scores[i]), [f for j in groups[i] for f in files[int(tracks.ids[j])]])
         for place, i in enumerate(numbers, 1)
     ]
 
 
-def _unwanted(
-    library: Library, fingerprint: str, known: Sequence[TrackRef], never: Never
-) -> list[Track]:
-    """List the recordings whose doubles are left out, as far as the library has them."""
-    hashes = {ref.content_hash for ref in known}
-    hashes.update(content_hash for file in never.files for content_hash in file.content_hashes)
-    if not hashes:
-        return []
-    return [track for track in library.tracks(fingerprint) if track.content_hash in hashes]
-
-
 def _varied(
-    chosen: Iterator[int], heard: Heard, wanted: int | None, diversity: float
+    chosen: Iterator[int], scores: Scores, places: Places, wanted: int | None, diversity: float
 ) -> Iterator[int]:
     n_pool = None if wanted is None else max(_SMALLEST_POOL, POOL * wanted)
     pool = np.array(list(itertools.islice(chosen, n_pool)), np.intp)
-    order = diversify(heard.scores[pool], heard.places[pool], diversity)
+    order = diversify(scores[pool], places.of(pool), diversity)
     return iter(pool[order].tolist())
 
 
 def _flowing(
-    numbers: list[int],
-    library: Library,
-    fingerprint: str,
-    tracks: Sequence[Track],
-    heard: Heard,
+    numbers: list[int], library: Library, fingerprint: str, tracks: Candidates, places: Places
 ) -> list[int]:
-    ids = [tracks[i].id for i in numbers[:MOST]]
+    ids = tracks.ids[numbers[:MOST]].tolist()
     ends = [features[[0, -1]] for _, features in library.features(ids, fingerprint)]
     if not ends:
         return numbers
-    x = unit(np.stack(ends), heard.scale)
+    x = unit(np.stack(ends), places.scale)
     order = flow(x[:, 0], x[:, 1])
     return [numbers[i] for i in order] + numbers[MOST:]
 

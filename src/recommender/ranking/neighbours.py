@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.library import Library, Track
+from recommender.library import Library, Track, decode
 from recommender.profile import Features, Profile
+from recommender.profile.tracks import number_of
 from recommender.ranking.listening import spans
 
 _N_NEIGHBOURS = 3  # of a fragment
+_BLOCK = 4096  # fragments that are compared at a time
 _SMALLEST_NORM = 1e-9
 
 
@@ -133,14 +135,25 @@ def compare(
     n, k = len(tracks), len(chosen)
     scores, cosines = np.empty(n), np.empty(n)
     nearest, places = np.empty((n, k)), np.empty((n, k), np.intp)
-    found = library.features([track.id for track in tracks], profile.fingerprint)
-    for i, (track, (_, theirs)) in enumerate(zip(tracks, found, strict=True)):
-        x = theirs.astype(np.float32)
+    ids = np.array([track.features_id for track in tracks], np.int64)
+    numbers = np.array([number_of(track.content_hash) for track in tracks], np.int64)
+    order = np.argsort(ids)
+    n_done = 0
+    for block in library.blocks(ids[order], _BLOCK):
+        here = order[n_done : n_done + len(block.lengths)]
+        n_done += len(here)
+        x = decode(block.coded)
+        starts = np.cumsum(block.lengths) - block.lengths
+        scores[here] = profile.joint_scores(x, block.lengths, numbers[here])
+        cosines[here] = _unit(np.add.reduceat(x, starts)) @ mean
         beside = _unit(x) @ targets.T
-        scores[i] = profile.track_score(theirs, track.content_hash)
-        cosines[i] = _unit(x.mean(0)) @ mean
-        nearest[i], places[i] = beside.max(0), beside.argmax(0)
-        step(i + 1)
+        best = np.maximum.reduceat(beside, starts)
+        nearest[here] = best
+        # Of a track's fragments that are equally near the first.
+        first = np.where(beside == np.repeat(best, block.lengths, axis=0), 0, len(x))
+        first += (np.arange(len(x)) - np.repeat(starts, block.lengths))[:, None]
+        places[here] = np.minimum.reduceat(first, starts)
+        step(n_done)
     return Compared(tracks=tracks, scores=scores, cosines=cosines, nearest=nearest, places=places)
 
 

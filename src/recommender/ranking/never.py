@@ -1,17 +1,18 @@
 """What nobody wants to hear again: folders, files and artists that every ranking leaves out."""
 
 import dataclasses
+import itertools
 import json
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recommender.errors import LibraryError, ParameterError
 from recommender.files import write_atomically
-from recommender.library import Track
+from recommender.library import Library
 
 _VERSION = 1
 
@@ -139,26 +140,26 @@ def removed(
     )
 
 
-def allowed(tracks: Sequence[Track], never: Never) -> list[Track]:
-    """Keep what the list does not leave out.
+def recordings(never: Never, library: Library, fingerprint: str) -> set[int]:
+    """Return the ids of recordings that are left out as such, and not for where they lie.
 
-    Parameters
-    ----------
-    tracks : sequence of Track
-        A recording once for each of its files: with one of them an artist or a file goes as a
-        whole.
-    never : Never
+    With one of its files an artist or a file goes as a whole.
     """
     hashes = {content_hash for file in never.files for content_hash in file.content_hashes}
-    paths = {file.path for file in never.files}
     names = {folded(artist) for artist in never.artists}
-    out = {
-        track.id
-        for track in tracks
-        if track.content_hash in hashes or track.path in paths or folded(track.artist) in names
-    }
-    below = tuple(str(folder).rstrip(os.sep) + os.sep for folder in never.folders)
-    return [t for t in tracks if t.id not in out and not str(t.path).startswith(below)]
+    artists = [name for name in library.artists() if folded(name) in names] if names else []
+    rows = itertools.chain(
+        library.rows(fingerprint, content_hashes=hashes),
+        library.rows(fingerprint, artists=artists),
+        library.rows(fingerprint, paths=[file.path for file in never.files]),
+    )
+    return {row.id for row in rows}
+
+
+def lies_below(never: Never) -> Callable[[bytes], bool]:
+    """Return a test whether a path lies below a folder that is left out."""
+    below = tuple(os.fsencode(str(folder).rstrip(os.sep) + os.sep) for folder in never.folders)
+    return lambda path: path.startswith(below)
 
 
 def folded(name: str | None) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.ranking.scoring import Vectors
+from recommender.ranking.places import Vectors
 
 MOST = 1000
 """So many tracks are put in order; what follows them stays as it is. Nobody hears further."""

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ from recommender.cli.console import (
     say,
     shown,
 )
+from recommender.cli.engine import RayAddress
 from recommender.cli.genre import options
 from recommender.cli.genre.options import Cache, Embedding, FmaSubset, LayoutKind, MinTracks, Music
 
@@ -53,6 +54,8 @@ def tune(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Trials at the same time.")
     ] = N_JOBS,
+    engine: Annotated[Literal["ray"], typer.Option(help="Ray, on one machine or many.")] = "ray",
+    ray_address: RayAddress = None,
     as_json: Json = False,
 ) -> None:
     """Search the best settings of a network at random; what does not promise is stopped early.
@@ -65,6 +68,7 @@ def tune(
     from recommender.errors import ParameterError
     from recommender.genres import material, tuning
 
+    del engine  # there is no other that searches
     check_folder(output)
     system = options.choose(network, embedding=embedding, epochs=epochs)
     if system.training is None:
@@ -92,6 +96,7 @@ def tune(
                 genres=collection.genres,
                 n_trials=trials,
                 jobs=jobs,
+                address=ray_address,
                 seed=seed,
                 on_trial=on_trial,
             )

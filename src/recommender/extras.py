@@ -1,4 +1,4 @@
-"""Libraries that only the genre laboratory needs, imported when they are used."""
+"""Libraries that optional extras bring, imported when they are used."""
 
 import importlib
 from types import ModuleType
