@@ -3,20 +3,23 @@
     python benchmarks/bench_distributed.py --audio ~/Music --files 200
 
 Ray is started on this machine, with a process for each processor. Its start is told by itself; the
-rest is measured while it runs, so that it tells what a machine of a cluster does. Without --audio
-nothing is extracted. The music that is scored is synthetic, see synthetic_library.py.
+rest is measured while it runs, so that it tells what a machine of a cluster does. CPU is that of
+all processes, Ray's own included. Without --audio nothing is extracted. The music that is scored is
+synthetic, 30 fragments a track on average, see synthetic_library.py; profiles like 30 tracks.
 """
 
 import argparse
+import contextlib
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 
+from peers.processes import children_cpu_s
 from recommender import audio, cluster, distributed, preprocessor, profile
 from recommender.analysis import Options, scan
 from recommender.analysis.records import Done, Seen
@@ -33,13 +36,6 @@ from synthetic_library import generate, read
 T = TypeVar("T")
 
 _N_LIKED = 30
-
-
-def timed(work: Callable[[], T]) -> tuple[float, T]:
-    """Seconds that something took, and what it gave."""
-    begun = time.perf_counter()
-    found = work()
-    return time.perf_counter() - begun, found
 
 
 def synthetic(out: Path, network: Preprocessor, n_tracks: int) -> Shards:
@@ -84,6 +80,72 @@ def playlists(shards: Shards, n: int) -> dict[str, list[str]]:
     }
 
 
+def measured(what: str, n: int, of: str, work: Callable[[], T], times: int = 1) -> T:
+    """Print a row of the table: what work costs; return what it gave."""
+    begun_s, before_s = time.perf_counter(), cpu_s()
+    found = work()
+    wall_s, used_s = time.perf_counter() - begun_s, cpu_s() - before_s
+    amount = f"{n:,} {of}" + (f" x {times}" if times > 1 else "")
+    each = f"{1000 * used_s / n / times:,.2f} ms"
+    print(f"| {what} | {amount} | {wall_s:.1f} | {used_s:.1f} | {each} |", flush=True)
+    return found
+
+
+def cpu_s() -> float:
+    """CPU time of this process and of all that it has started, Ray's included."""
+    return time.process_time() + children_cpu_s()
+
+
+def work(folder: Path, music: Sequence[Path], n_tracks: int, n_profiles: int, jobs: int) -> None:
+    """Print the rows of the table."""
+    network, recipe = preprocessor.load("default"), RECIPES["default"]
+    if music:
+        with Library.open(folder / "library.db") as library:
+            measured(
+                "scan, in threads",
+                len(music),
+                "files",
+                lambda: scan(library, music, network, jobs=jobs),
+            )
+        measured(
+            "extraction, by Ray",
+            len(music),
+            "files",
+            lambda: distributed.extract(music, folder / "out", network),
+        )
+    shards = measured(
+        "synthetic shards",
+        n_tracks,
+        "tracks",
+        lambda: synthetic(folder / "shards", network, n_tracks),
+    )
+    lists = playlists(shards, n_profiles)
+    measured(
+        "training",
+        n_profiles,
+        "profiles",
+        lambda: distributed.train(lists, shards, recipe, network.fingerprint, folder / "profiles"),
+    )
+    loaded = {path.stem: profile.load(path) for path in (folder / "profiles").iterdir()}
+    for some in (dict([next(iter(loaded.items()))]), loaded):
+        measured(
+            "scoring",
+            n_tracks,
+            "tracks",
+            lambda some=some: distributed.score(shards, some, top=100),  # type: ignore[misc]
+            times=len(some),
+        )
+    with Library.open(folder / "synthetic.db") as library:
+        measured(
+            "import",
+            n_tracks,
+            "tracks",
+            lambda: distributed.import_shards(library, shards, network),
+        )
+    n_bytes = sum(path.stat().st_size for path in (folder / "shards").iterdir())
+    print(f"\nShards: {n_bytes / n_tracks:,.0f} bytes a track")
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -93,78 +155,26 @@ def main() -> None:
     parser.add_argument("--profiles", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2, help="processors to use")
     options = parser.parse_args()
-    network, recipe = preprocessor.load("default"), RECIPES["default"]
-    jobs = options.jobs
-    print(f"{jobs} processes\n\n| what | amount | seconds | per processor |\n|---|---:|---:|---:|")
-
-    def tell(what: str, amount: str, seconds: float, n: int, of: str) -> None:
-        print(
-            f"| {what} | {amount} | {seconds:.1f} | {n / seconds / jobs:,.1f} {of}/s |", flush=True
+    files = audio.find_audio([options.audio]) if options.audio else []
+    music = files[:: max(1, len(files) // options.files)][: options.files]
+    print(f"{options.jobs} processors\n\n| what | amount | wall, s | CPU, s | CPU for each |")
+    print("|---|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as at_end:
+        join = cluster.session(jobs=options.jobs, memory=2**30)
+        ray, _ = measured("start of Ray", 1, "time", lambda: at_end.enter_context(join))
+        bring_up = ray.remote(num_cpus=1)(_nothing)
+        processes = range(options.jobs)
+        measured(
+            "first work",
+            options.jobs,
+            "processes",
+            lambda: ray.get([bring_up.remote() for _ in processes]),
         )
-
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        start_s = time.perf_counter()
-        with cluster.session(jobs=jobs, memory=2**30) as (ray, _):
-            # The first piece of work brings the processes up.
-            ray.get([ray.remote(_nothing).remote() for _ in range(jobs)])
-            print(f"| start of Ray | | {time.perf_counter() - start_s:.1f} | |")
-            if options.audio:
-                files = audio.find_audio([options.audio])
-                files = files[:: max(1, len(files) // options.files)][: options.files]
-                with Library.open(folder / "library.db") as library:
-                    seconds, _ = timed(lambda: scan(library, files, network, jobs=jobs))
-                tell("scan, in threads", f"{len(files)} files", seconds, len(files), "files")
-                seconds, made = timed(
-                    lambda: distributed.extract(files, folder / "out", network, jobs=jobs)
-                )
-                tell("extraction, by Ray", f"{len(files)} files", seconds, len(files), "files")
-                with Library.open(folder / "other.db") as library:
-                    seconds, _ = timed(lambda: distributed.import_shards(library, made, network))
-                tell("import", f"{len(files)} files", seconds * jobs, len(files) * jobs, "files")
-            shards = synthetic(folder / "synthetic", network, options.tracks)
-            n_bytes = sum(path.stat().st_size for path in (folder / "synthetic").iterdir())
-            each = f"{n_bytes / options.tracks:,.0f} bytes a track"
-            print(f"| shards | {options.tracks:,} tracks | | {each} |")
-            lists = playlists(shards, options.profiles)
-            seconds, _ = timed(
-                lambda: distributed.train(
-                    lists, shards, recipe, network.fingerprint, folder / "profiles", jobs=jobs
-                )
-            )
-            tell("training", f"{len(lists)} profiles", seconds, len(lists), "profiles")
-            loaded = {path.stem: profile.load(path) for path in (folder / "profiles").iterdir()}
-            seconds, _ = timed(lambda: distributed.score(shards, loaded, top=100, jobs=jobs))
-            n = options.tracks * len(loaded)
-            tell(
-                "scoring",
-                f"{options.tracks:,} tracks x {len(loaded)} profiles",
-                seconds,
-                n,
-                "pairs",
-            )
-            (first, *_) = loaded.values()
-            seconds, _ = timed(lambda: distributed.score(shards, {"a": first}, top=100, jobs=jobs))
-            tell(
-                "scoring",
-                f"{options.tracks:,} tracks x 1 profile",
-                seconds,
-                options.tracks,
-                "pairs",
-            )
-            with Library.open(folder / "synthetic.db") as library:
-                seconds, _ = timed(lambda: distributed.import_shards(library, shards, network))
-            tell(
-                "import, by one process",
-                f"{options.tracks:,} tracks",
-                seconds * jobs,
-                options.tracks * jobs,
-                "tracks",
-            )
+        work(Path(folder), music, options.tracks, options.profiles, options.jobs)
 
 
 def _nothing() -> None:
-    pass
+    from recommender import distributed as distributed  # what takes time to import
 
 
 if __name__ == "__main__":

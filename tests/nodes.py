@@ -15,10 +15,10 @@ MEMORY = 80 * 2**20  # bytes of each node's store, the least that Ray takes
 SOON = {
     "health_check_initial_delay_ms": 1_000,
     "health_check_period_ms": 500,
-    "health_check_timeout_ms": 2_000,
-    "health_check_failure_threshold": 3,
+    "health_check_timeout_ms": 10_000,
+    "health_check_failure_threshold": 5,
 }
-"""When a node counts as lost; usually that takes longer."""
+"""When a node counts as lost: soon where nobody listens any more, late where it is only slow."""
 
 
 class Nodes:

@@ -19,7 +19,7 @@ MOST_ATTEMPTS = 3
 
 POISON = (
     f"the process that worked on it was ended {MOST_ATTEMPTS} times; if the file is sound,"
-    " `library scan --retry` tries it again"
+    " --retry tries it again"
 )
 
 
