@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up what they need; a second run finds it there.
 .DELETE_ON_ERROR:
 .PHONY: FORCE demo test test-slow test-cpp test-arm lint typecheck format sanitize valgrind \
-        fuzz fuzz-corpus bench install clean
+        fuzz fuzz-corpus bench bench-scale install clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,7 +24,7 @@ $(VENV)/.modules: FORCE | $(VENV)/.venv
 
 # Editable: Python changes count at once, changes of the native code rebuild it.
 $(VENV)/.installed: pyproject.toml constraints.txt $(NATIVE) $(VENV)/.modules
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,lab,ray]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,lab,ray,web]'
 	touch $@
 
 demo: install
@@ -122,6 +122,12 @@ format: install
 # `make bench OPTIONS="--audio ~/Music"`, or RECOMMENDER_TEST_AUDIO.
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_peers.py $(OPTIONS)
+
+# What large libraries cost; real music for some of it as above. Takes an hour and 15 GB.
+bench-scale: install
+	$(BIN)/python benchmarks/bench_rescan.py --fragments 30
+	$(BIN)/python benchmarks/scale.py build/scale --tracks 100000 1000000
+	$(BIN)/python benchmarks/bench_distributed.py $(OPTIONS)
 
 $(VENV)/.bench: $(VENV)/.installed
 	-$(BIN)/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \

@@ -12,8 +12,8 @@ import oracle
 import sounds
 from recommender import genres, spectrogram
 from recommender.errors import AudioDecodeError, ParameterError
-from recommender.genres import cached, handmade, inputs
 from recommender.extras import need
+from recommender.genres import cached, handmade, inputs
 from recommender.genres.inputs import HANDMADE, MEL_22K, MEL_G4, MFCC_22K, MFCC_30S, InputParams
 from recommender.parameters import SpectrogramParams
 from test_audio import encode, noise

@@ -14,7 +14,7 @@ def need(module: str, extra: str) -> ModuleType:
     module : str
         Dotted name, such as "sklearn.svm".
     extra : str
-        "lab" or "ray".
+        "lab", "ray" or "web".
 
     Raises
     ------

@@ -21,6 +21,7 @@ from recommender.cli import (
     never,
     profile,
     rank,
+    serve,
 )
 from recommender.cli.console import complain, say
 from recommender.errors import RecommenderError
@@ -60,6 +61,7 @@ app.command("demo", rich_help_panel="Try it")(demo.demo)
 app.add_typer(profile.app, name="profile", rich_help_panel="The three jobs")
 app.command("rank", rich_help_panel="The three jobs", epilog=rank.EXAMPLES)(rank.rank)
 app.add_typer(dataset.app, name="dataset", rich_help_panel="The three jobs")
+app.command("serve", rich_help_panel="The three jobs", epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(never.app, name="never", rich_help_panel="Behind them")
 app.command("explain", rich_help_panel="Behind them", epilog=explain.EXAMPLES)(explain.explain)
 app.add_typer(library.app, name="library", rich_help_panel="Behind them")

@@ -61,7 +61,8 @@ def demo(
         mark = "*" if style in made.liked_styles else " "
         say(f"  {mark} {style:16} {score:.2f} {'█' * round(30 * score)}")
     say(f"Everything is in {shown(out)}: playlist, library, dataset, ranking.json, best.m3u8;")
-    say(f"to go on with its profile, set RECOMMENDER_HOME={shown(home)}")
+    say(f"to go on with its profile, set RECOMMENDER_HOME={shown(home)};")
+    say("`recommender serve` then shows it in a browser, and lets you hear it")
     best = sorted(scores, key=lambda style: -scores[style])[: len(made.liked_styles)]
     if set(best) != set(made.liked_styles):
         say(f"The liked styles did not come out on top, but {' and '.join(best)}: this is an error")

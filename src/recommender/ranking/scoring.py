@@ -20,7 +20,7 @@ Scores = NDArray[np.float64]
 Blend = Sequence[tuple[Profile, float]]
 """Profiles with their weights."""
 
-MANY = 20_000
+MANY = 5_000
 """Of so many tracks without a score the best are looked for among those whose means are near."""
 
 SHARE = 0.01
