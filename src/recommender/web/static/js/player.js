@@ -36,7 +36,14 @@ class MusicPlayer extends HTMLElement {
     });
     on("ended", () => this.step(1));
     on("error", () => {
-      if (!this.audio.getAttribute("src")) return;
+      const src = this.audio.getAttribute("src");
+      if (!src) return;
+      if (!src.includes("?")) {
+        // A kind of file that this browser does not play: every one plays MP3.
+        this.audio.src = `${src}?format=mp3`;
+        this.#start();
+        return;
+      }
       complain(new Error(`“${this.track?.title}” cannot be played: its file may be missing.`));
     });
     this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
