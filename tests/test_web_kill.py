@@ -85,7 +85,10 @@ def test_killed_during_training(home: Path, tmp_path: Path, moment: str) -> None
     with Server(home) as server:
         check_interrupted(home, job_id, server)
         assert server.ask(f"{API}/profiles/first").status == 200
-        assert finish(server, job_id)["n_analysed"] == (0 if moment == "while it learns" else 8)
+        # Whoever is quick has analysed some before the end.
+        n_new = len(kept["features"] - before["features"])
+        assert finish(server, job_id)["n_analysed"] == 8 - n_new
+        assert n_new == 8 or moment == "at once"
         assert [profile["name"] for profile in server.ask(f"{API}/profiles").json] == [
             "first",
             "second",
