@@ -57,7 +57,8 @@ class Server:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         self._process.wait(60)
-        assert "Traceback" not in self.log.read_text()
+        log = self.log.read_text()
+        assert "Traceback" not in log, log
 
     def kill(self) -> None:
         """Kill it as kill -9 does, and wait until none of its processes is left."""

@@ -59,7 +59,10 @@ def main() -> None:
 
 
 def _tell(answers: Any, told: dict[str, Any]) -> None:
-    answers.write(json.dumps(told) + "\n")
+    try:
+        answers.write(json.dumps(told) + "\n")
+    except BrokenPipeError:  # the server was killed: as if this process had been, too
+        os._exit(1)
 
 
 def _watch() -> None:
