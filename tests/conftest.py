@@ -1,8 +1,13 @@
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 
 @pytest.fixture
@@ -37,3 +42,33 @@ def bound() -> list[str]:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("permissions do not bind root, and there is no setpriv that would change that")
     return words
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """The system's Chromium; for a module, since asyncio is of no use beside it."""
+    import web_server  # what drives browsers is loaded where one is needed
+
+    with web_server.playwright() as found:
+        browser = web_server.launch(found)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: "Browser") -> "Iterator[BrowserContext]":
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: "BrowserContext") -> "Iterator[Page]":
+    """A page in which nothing may go wrong unseen."""
+    import web_server
+
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    watched = web_server.Watched(page)
+    yield page
+    assert watched.wrong == []

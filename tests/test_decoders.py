@@ -491,3 +491,39 @@ def test_without_libav_ffmpeg_decodes(tmp_path: Path, monkeypatch: pytest.Monkey
         assert audio.content_hash(path) == audio.content_hash(path, decoder="ffmpeg")
     finally:
         libav.is_available.cache_clear()
+
+
+# Files that name others ---------------------------------------------------------------------------
+
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:9,\nother.ts\n#EXT-X-ENDLIST\n"
+DASH = """<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"
+mediaPresentationDuration="PT9S"><Period><AdaptationSet mimeType="audio/mp4"><Representation
+id="1" bandwidth="9"><BaseURL>other.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>"""
+
+
+@pytest.mark.parametrize("decoder", ["libav", "ffmpeg"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.mp3", "ffconcat version 1.0\nfile other.flac\n"),
+        ("a.ffconcat", "ffconcat version 1.0\nfile other.flac\n"),
+        ("a.m3u8", HLS),
+        ("a.mpd", DASH),
+        ("a.mp3", DASH),
+        ("a.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=audio 5004 RTP/AVP 0\n"),
+    ],
+)
+def test_what_names_other_files_is_not_music(
+    tmp_path: Path, name: str, content: str, decoder: audio.Decoder
+) -> None:
+    for suffix in (".flac", ".ts", ".mp4"):
+        sounds.tone(tmp_path / f"other{suffix}")
+    path = tmp_path / name
+    path.write_text(content)
+    for ask in (
+        lambda: list(audio.blocks(path, decoder=decoder)),
+        lambda: list(audio.windows(path, [0], 4410, decoder=decoder)),
+        lambda: audio.content_hash(path, decoder=decoder),
+    ):
+        with pytest.raises(AudioDecodeError, match="not an audio file that ffmpeg can read"):
+            ask()

@@ -1,6 +1,9 @@
 import json
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +130,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
         files=(NeverFile(path=path, content_hashes=("0" * 64, "1" * 64)),),
         artists=('"Weird" Al',),
     )
-    never.save(content, tmp_path / "home")
+    assert never.change(tmp_path / "home", lambda _: content) == (Never(), content)
     assert never.load(tmp_path / "home") == content
     assert [file.name for file in (tmp_path / "home").iterdir()] == ["never.json"]
 
@@ -157,8 +160,20 @@ def test_a_list_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     (tmp_path / "never.json").mkdir()
     with pytest.raises(LibraryError, match="cannot be read"):
         never.load(tmp_path)
+    (tmp_path / "file").touch()
     with pytest.raises(LibraryError, match="cannot be written"):
-        never.save(Never(), tmp_path)
+        never.change(tmp_path / "file/home", lambda now: now)
+
+
+def test_changes_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    def slowly(name: str, now: Never) -> Never:
+        time.sleep(0.02)
+        return never.added(now, artists=[name])
+
+    names = tuple("abcdefgh")
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: never.change(tmp_path, partial(slowly, name)), names))
+    assert never.load(tmp_path).artists == names
 
 
 # The commands -------------------------------------------------------------------------------------

@@ -394,16 +394,37 @@ def test_profile_from_a_playlist(own: tuple[TestClient, Path]) -> None:
     music = home.parent / "music"
     with Library.open(home / "library.db") as library:
         tracks = library.tracks(FINGERPRINT, [music / "techno"])[:4]
-        unknown = music / "unknown.mp3"
-        for path in [unknown, *(track.path for track in tracks)]:
-            path.write_bytes(b"x")
     content = io.BytesIO()
-    write(content, [*tracks, Entry(path=unknown)], format="m3u8")
+    write(content, [*tracks, Entry(path=music / "unknown.mp3")], format="m3u8")
     upload = {"file": ("best.m3u8", content.getvalue())}
     answer = client.post(f"{API}/profiles/upload", data={"name": "best"}, files=upload)
     assert answer.status_code == 201, answer.text
-    assert answer.json()["n_liked"] == 4
+    made = answer.json()
+    assert (made["n_liked"], made["n_unknown"]) == (4, 1)
+    assert made["unknown"][0].endswith("unknown.mp3")
     check_problem(client.post(f"{API}/profiles/upload", data={"name": "best"}, files=upload), 409)
+
+
+def test_tracks_of_a_playlist_from_another_machine(client: TestClient) -> None:
+    items = get(client, "/tracks", q="techno", limit=2)["items"]
+    names = [item["path"].split("/")[-1] for item in items]
+    lines = [
+        "#PLAYLIST:Für später",
+        rf"E:\Musik\techno\{names[0]}",
+        f"../music/techno/{names[1]}",
+        f"techno/{names[0]}",
+        "lost.mp3",
+    ]
+    upload = {"file": ("a.m3u8", "\r\n".join(lines).encode())}
+    answer = client.post(f"{API}/playlists", files=upload)
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {
+        "title": "Für später",
+        "tracks": [item["id"] for item in items],
+        "n_unknown": 1,
+        "unknown": ["lost.mp3"],
+        "notes": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -422,6 +443,7 @@ def test_playlists_of_no_use(client: TestClient, name: str, content: bytes, stat
     answer = client.post(f"{API}/profiles/upload", data={"name": "best"}, files=upload)
     detail = check_problem(answer, status)
     assert "/tmp" not in detail
+    assert check_problem(client.post(f"{API}/playlists", files=upload), status) == detail
 
 
 def test_damaged_profiles_are_listed_with_the_reason(own: tuple[TestClient, Path]) -> None:

@@ -129,6 +129,28 @@ def test_cancelling(tmp_path: Path) -> None:
         jobs.cancel(running.id)
 
 
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, lambda *_: None)
+print(json.dumps({"done": 1, "total": 2, "text": ""}), flush=True)
+time.sleep(1)
+"""
+
+
+def test_what_was_just_cancelled_goes_on_once_it_has_ended(tmp_path: Path) -> None:
+    with Jobs(tmp_path, script(tmp_path, STUBBORN + ECHO)) as jobs:
+        job = jobs.submit("scan", {"n": 1})
+        until(lambda: (found := jobs.get(job.id)) is not None and found.progress.done == 1)
+        jobs.cancel(job.id)
+        again = jobs.resume(job.id)
+        assert again is not None
+        assert again.state == "queued"
+        jobs.cancel(job.id)
+        assert state(jobs, job) == "cancelled"
+        jobs.resume(job.id)
+        assert ended(jobs, job).result == {"n": 1}
+
+
 def test_failures_are_told(tmp_path: Path) -> None:
     body = """print(json.dumps({"error": "/a: is no folder; name one"}))"""
     with Jobs(tmp_path, script(tmp_path, body)) as jobs:

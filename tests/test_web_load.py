@@ -77,21 +77,26 @@ def hold(server: Server, *lines: str, n: int) -> list[socket.socket]:
     return held
 
 
-def test_clients_that_hold_on_do_not_stop_others(server: Server) -> None:
-    tracks = [track["id"] for track in server.ask(f"{API}/tracks").json["items"]]
+def test_clients_that_hold_on_do_not_stop_others(server: Server, tmp_path: Path) -> None:
+    # Long enough that no socket takes all of it: each encoder has to wait for its listener.
+    sounds.tone(tmp_path / "long/e.aiff", 900.0, sr=8_000)
+    job = server.ask(f"{API}/library/scans", "POST", {"paths": [str(tmp_path / "long")]}).json
+    assert list(server.follow(job["id"]))[-1]["state"] == "done"
+    found = server.ask(f"{API}/tracks").json["items"]
+    tracks = {Path(track["path"]).name: track["id"] for track in found}
     host = f"Host: 127.0.0.1:{server.port}"
     with contextlib.ExitStack() as stack:
         for lines in (
             ("GET / HTTP/1.1", host),  # a head without an end
             ("POST /api/v1/profiles HTTP/1.1", host, "Content-Length: 99", ""),  # nor a body
-            (f"GET {API}/tracks/{tracks[1]}/audio HTTP/1.1", host, ""),
-            (f"GET {API}/tracks/{tracks[2]}/audio HTTP/1.1", host, ""),
+            (f"GET {API}/tracks/{tracks['b.wav']}/audio HTTP/1.1", host, ""),
+            (f"GET {API}/tracks/{tracks['e.aiff']}/audio HTTP/1.1", host, ""),
         ):
             for connection in hold(server, *lines, n=20):
                 stack.enter_context(connection)
         # So many encoders wait for their listeners; there is room for some more.
         server.wait_for(lambda: n_encoders(server) == 20)
-        for path in ("/library", f"{API}/status", f"{API}/tracks/{tracks[3]}/audio"):
+        for path in ("/library", f"{API}/status", f"{API}/tracks/{tracks['d.wv']}/audio"):
             assert server.ask(path).status == 200
     server.wait_for(lambda: n_encoders(server) == 0)
     assert server.ask("/library").status == 200

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 import web_home
 import web_server
 from commands import run
 from recommender.library import Library
 from sounds import make
+from web_server import place, wait_until_heard
 
 AXE = Path(__file__).parent / "vendor/axe.min.js"
 N_TRACKS = 60
@@ -34,46 +35,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(home: Path) -> Iterator[str]:
     with web_server.serving(home) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with web_server.playwright() as found:
-        browser = web_server.launch(found)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A page in which nothing may go wrong unseen."""
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    watched = web_server.Watched(page)
-    yield page
-    assert watched.wrong == []
-
-
-def place(page: Page) -> float:
-    """Where the player is, in seconds."""
-    found: float = page.evaluate("document.querySelector('music-player audio').currentTime")
-    return found
-
-
-def wait_until_heard(page: Page, seconds: float = 0.3) -> None:
-    """Wait until the sound has really gone on."""
-    start = place(page)
-    page.wait_for_function(
-        "past => document.querySelector('music-player audio').currentTime > past",
-        arg=start + seconds,
-    )
 
 
 def titles(page: Page) -> list[str]:

@@ -744,6 +744,7 @@ def test_bodies_that_are_announced_too_large(app: FastAPI) -> None:
     for path, limit in (
         ("/library/scans", 8 << 20),
         ("/profiles/upload", 16 << 20),
+        ("/playlists", 16 << 20),
         ("/predict", 256 << 20),
     ):
         sent = {**OWN, **JSON, "content-length": str(limit + 1)}
@@ -759,6 +760,7 @@ def test_bodies_that_are_announced_too_large(app: FastAPI) -> None:
         ("/library/scans", "application/json"),
         ("/predict", "multipart/form-data; boundary=x"),
         ("/profiles/upload", "multipart/form-data; boundary=x"),
+        ("/playlists", "multipart/form-data; boundary=x"),
     ],
 )
 def test_bodies_that_turn_out_too_large(
@@ -1065,4 +1067,5 @@ def test_names_of_uploads_mean_nothing(
         assert str(scratch).encode() not in reply.body
         form = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nmine\r\n' + body
         refused(ask(app, f"{API}/profiles/upload", "POST", sent, form))
+        refused(ask(app, f"{API}/playlists", "POST", sent, body))
     assert list(scratch.iterdir()) == []

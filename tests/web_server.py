@@ -90,3 +90,18 @@ class Watched:
         kind, text = getattr(message, "type", ""), getattr(message, "text", "")
         if kind in ("error", "warning"):
             self.wrong.append(f"{text} ({getattr(message, 'location', '')})")
+
+
+def place(page: Page) -> float:
+    """Where the player is, in seconds."""
+    found: float = page.evaluate("document.querySelector('music-player audio').currentTime")
+    return found
+
+
+def wait_until_heard(page: Page, seconds: float = 0.3) -> None:
+    """Wait until the sound has really gone on."""
+    start = place(page)
+    page.wait_for_function(
+        "past => document.querySelector('music-player audio').currentTime > past",
+        arg=start + seconds,
+    )

@@ -1,10 +1,12 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import fcntl
 import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,6 +38,23 @@ def write_through(file: IO[Any]) -> None:
     """Have what was written so far outlast a power failure."""
     file.flush()
     os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in here with a folder; create it if there is none.
+
+    The lock ends with the process, however that ends. Where the file system knows no locks there
+    is none.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_left_over(path: Path) -> bool:

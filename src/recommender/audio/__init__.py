@@ -1,5 +1,6 @@
 """Sound from files: which files are music, what they say of themselves, and their samples."""
 
+from recommender.audio.containers import CONTAINERS
 from recommender.audio.decoding import (
     Decoder,
     blocks,
@@ -25,6 +26,7 @@ from recommender.audio.program import ffmpeg_exe
 from recommender.audio.tags import Tags, read_tags
 
 __all__ = [
+    "CONTAINERS",
     "MARKERS",
     "PLAYLIST_SUFFIXES",
     "SUFFIXES",

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.audio.containers import CONTAINERS
 from recommender.audio.supervision import Child, DecoderError, check_pace, hashing_limit_s
 
 _HEAD = struct.Struct("<cI")
@@ -116,7 +117,7 @@ def _take() -> Child:
             if child.is_alive():  # those of the process that this one was forked from are not
                 return child
             child.kill()
-    child = Child([sys.executable, "-P", str(_WORKER)], stdin=subprocess.PIPE)
+    child = Child([sys.executable, "-P", str(_WORKER), CONTAINERS], stdin=subprocess.PIPE)
     try:
         _read(child)  # it says that it is ready
     except BaseException:

@@ -12,6 +12,7 @@ import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.audio.containers import CONTAINERS
 from recommender.audio.supervision import Child, DecoderError, check_pace, hashing_limit_s
 
 _BLOCK_SAMPLES = 352_800
@@ -79,10 +80,10 @@ def content_hash(path: Path, n_bytes: int) -> str | None:
 
 
 def _child(path: Path, **output: object) -> Child:
-    # "file:" keeps names such as "-i" or "http:x" from meaning anything; the whitelist keeps a
-    # playlist that is called .mp3 from reaching the network.
+    # "file:" keeps names such as "-i" or "http:x" from meaning anything; the whitelists
+    # keep a playlist that is called .mp3 from reaching the network, and other files.
     # A name that is not UTF-8 would break ffmpeg-python, so a stand-in goes through it.
-    stream = ffmpeg.input(_STAND_IN, protocol_whitelist="file,pipe")
+    stream = ffmpeg.input(_STAND_IN, protocol_whitelist="file,pipe", format_whitelist=CONTAINERS)
     stream = stream.output("pipe:1", map="0:a:0", **output)
     stream = stream.global_args("-nostdin", "-hide_banner", "-v", "error")
     command = ffmpeg.compile(stream, cmd=ffmpeg_exe())

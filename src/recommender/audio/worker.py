@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -26,9 +27,9 @@ _SAMPLE_BYTES = 2
 _PREROLL_S = 0.2  # what decoders need before their output is right: MP3 up to 6 frames
 _FARTHEST_S = 10.0  # what may be decoded before a window; Matroska's clusters last up to 5 s
 _ENDS = (av.error.EOFError, av.error.BlockingIOError)
-# "file:" keeps names such as "http:x" from meaning anything; the whitelist keeps a playlist that is
-# called .mp3 from reaching the network.
-_ONLY_FILES = {"protocol_whitelist": "file"}
+# "file:" keeps names such as "http:x" from meaning anything; the whitelists keep a playlist that is
+# called .mp3 from reaching the network, and other files. See containers.py for the second.
+_ONLY_FILES = {"protocol_whitelist": "file", "format_whitelist": sys.argv[1]}
 
 
 def send(kind: bytes, content: Any = b"") -> None:
@@ -50,7 +51,7 @@ def send_blocks(path: str, sr: int) -> None:
         filename=f"file:{path}",
         streams="a:0",
         dec_threads="1",
-        format_opts="protocol_whitelist=file",
+        format_opts=":".join(f"{name}={value}" for name, value in _ONLY_FILES.items()),
     )
     sink = _mono(graph, source, sr)
     while True:

@@ -47,9 +47,10 @@ def add(paths: Paths = None, artists: Artists = None) -> None:
     with open_library() as library:
         files = [_identified(library, path) for path in paths or [] if not path.is_dir()]
     folders = [_real(path) for path in paths or [] if path.is_dir()]
-    before = never.load(home())
-    after = never.added(before, folders=folders, files=files, artists=artists or [])
-    never.save(after, home())
+    before, after = never.change(
+        home(),
+        lambda now: never.added(now, folders=folders, files=files, artists=artists or []),
+    )
     _tell(before, after)
 
 
@@ -64,27 +65,33 @@ def remove(paths: Paths = None, artists: Artists = None) -> None:
     from recommender.ranking import never
 
     _check_named(paths, artists)
-    before = after = never.load(home())
     with open_library() as library:
+        hashes = {
+            path: _identified(library, path).content_hashes if path.is_file() else ()
+            for path in paths or []
+        }
+
+    def without(now: "Never") -> "Never":
         for path in paths or []:
-            hashes = _identified(library, path).content_hashes if path.is_file() else ()
-            left = never.removed(after, paths=[_real(path)], content_hashes=hashes)
-            if left == after:
-                folder = next((f for f in after.folders if _real(path).is_relative_to(f)), None)
+            left = never.removed(now, paths=[_real(path)], content_hashes=hashes[path])
+            if left == now:
+                folder = next((f for f in now.folders if _real(path).is_relative_to(f)), None)
                 raise ParameterError(
                     f"{path}: is not on the list"
                     + (f", but its folder {folder} is" if folder else "")
                     + "; see `recommender never list`"
                 )
-            after = left
-    for artist in artists or []:
-        left = never.removed(after, artists=[artist])
-        if left == after:
-            raise ParameterError(
-                f"--artist {artist}: is not on the list; see `recommender never list`"
-            )
-        after = left
-    never.save(after, home())
+            now = left
+        for artist in artists or []:
+            left = never.removed(now, artists=[artist])
+            if left == now:
+                raise ParameterError(
+                    f"--artist {artist}: is not on the list; see `recommender never list`"
+                )
+            now = left
+        return now
+
+    before, after = never.change(home(), without)
     _tell(before, after)
 
 

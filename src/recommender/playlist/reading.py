@@ -10,7 +10,14 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from recommender.errors import PlaylistError
-from recommender.playlist.parsing import decode, legacy, parse_m3u, parse_pls, parse_xspf
+from recommender.playlist.parsing import (
+    Item,
+    decode,
+    legacy,
+    parse_m3u,
+    parse_pls,
+    parse_xspf,
+)
 
 Format = Literal["m3u", "m3u8", "xspf", "pls"]
 
@@ -77,24 +84,18 @@ def read(path: Path) -> Playlist:
     PlaylistError
         If the file cannot be read, is no playlist, or names no file that exists.
     """
-    format = FORMATS.get(path.suffix.lower())
-    if format is None:
-        raise PlaylistError(f"{path}: not a playlist; known are {', '.join(FORMATS)}")
-    content = _content(path)
-    if format == "xspf":
-        title, items = parse_xspf(path, content)
-    else:
-        title, items = (parse_pls if format == "pls" else parse_m3u)(decode(content))
+    format = format_of(path)
+    title, items = parse(path, _content(path))
     folder = str(Path(os.path.realpath(path)).parent)
     entries: list[Entry] = []
     missing: list[Entry] = []
     skipped: list[str] = []
     for item in items:
-        files = [location for location in item.locations if not _STREAM.match(location)]
+        files = [location for location in item.locations if not is_stream(location)]
         if not files:
             skipped.extend(item.locations[:1])
             continue
-        names = [n for f in files for n in _candidates(folder, f, escaped=format == "xspf")]
+        names = [n for f in files for n in _names(folder, f, escaped=format == "xspf")]
         # Path.is_file would raise where a folder on the way may not be searched.
         found = next((name for name in names if os.path.isfile(name)), None)  # noqa: PTH113
         entry = Entry(
@@ -116,6 +117,58 @@ def read(path: Path) -> Playlist:
     )
 
 
+def format_of(path: Path) -> Format:
+    """Return the format that a name's suffix tells; `PlaylistError` if it is none."""
+    format = FORMATS.get(path.suffix.lower())
+    if format is None:
+        raise PlaylistError(f"{path}: not a playlist; known are {', '.join(FORMATS)}")
+    return format
+
+
+def parse(path: Path, content: bytes) -> tuple[str | None, list[Item]]:
+    """Return a playlist's title, and what it names, as written.
+
+    Raises
+    ------
+    PlaylistError
+        If it is no playlist.
+    """
+    format = format_of(path)
+    if format == "xspf":
+        return parse_xspf(path, content)
+    return (parse_pls if format == "pls" else parse_m3u)(decode(content))
+
+
+def is_stream(location: str) -> bool:
+    """Tell whether a location is an address, and no file."""
+    return _STREAM.match(location) is not None
+
+
+def spellings(location: str, *, escaped: bool) -> Iterator[str]:
+    """Names, absolute or not, that a location may mean, the likeliest first.
+
+    Parameters
+    ----------
+    location : str
+    escaped : bool
+        Whether percent escapes are more likely than names that look like them.
+    """
+    if match := _FILE_URL.match(location.strip()):
+        # file:///C:/a and file://C:/a name a drive; the slash before it is no part of the name.
+        location = (match["drive"] or "") + match["path"]
+        location = re.sub(r"^/(?=[a-zA-Z]:)", "", location)
+        escaped = True
+    forms = [location] if location == location.strip() else [location, location.strip()]
+    for form in forms:
+        plain = os.fsdecode(unquote_to_bytes(os.fsencode(form))).replace("\0", "\ufffd")
+        for name in (plain, form) if escaped else (form, plain):
+            yield name
+            yield legacy(name)
+            yield unicodedata.normalize("NFC", legacy(name))
+            yield unicodedata.normalize("NFD", legacy(name))
+            yield legacy(name).replace("\\", "/")
+
+
 def _content(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
@@ -127,25 +180,13 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _candidates(folder: str, location: str, *, escaped: bool) -> Iterator[str]:
+def _names(folder: str, location: str, *, escaped: bool) -> Iterator[str]:
     """Absolute names that a location may mean, the likeliest first."""
-    if match := _FILE_URL.match(location.strip()):
-        # file:///C:/a and file://C:/a name a drive; the slash before it is no part of the name.
-        location = (match["drive"] or "") + match["path"]
-        location = re.sub(r"^/(?=[a-zA-Z]:)", "", location)
-        escaped = True
-    forms = [location] if location == location.strip() else [location, location.strip()]
-    for form in forms:
-        plain = os.fsdecode(unquote_to_bytes(os.fsencode(form))).replace("\0", "\ufffd")
-        for name in (plain, form) if escaped else (form, plain):
-            for spelling in (name, legacy(name), unicodedata.normalize("NFC", legacy(name))):
-                yield os.path.join(folder, spelling)
-            yield os.path.join(folder, unicodedata.normalize("NFD", legacy(name)))
-            slashed = legacy(name).replace("\\", "/")
-            yield os.path.join(folder, slashed)
-            if _DRIVE.match(slashed):
-                parts = slashed.split("/")[1:]
-                yield from (os.path.join(folder, *parts[i:]) for i in range(len(parts)))
+    for name in spellings(location, escaped=escaped):
+        yield os.path.join(folder, name)
+        if _DRIVE.match(name):
+            parts = name.split("/")[1:]
+            yield from (os.path.join(folder, *parts[i:]) for i in range(len(parts)))
 
 
 def _nothing_found(path: Path, missing: list[Entry], skipped: list[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recommender.errors import LibraryError, ParameterError
-from recommender.files import write_atomically
+from recommender.files import alone, write_atomically
 from recommender.library import Library
 
 _VERSION = 1
@@ -77,22 +77,29 @@ def load(folder: Path) -> Never:
         ) from None
 
 
-def save(never: Never, folder: Path) -> None:
-    """Write the list below the home folder, whole or not at all.
+def change(folder: Path, how: Callable[[Never], Never]) -> tuple[Never, Never]:
+    """Change the list below the home folder, whole or not at all; others who do so wait.
+
+    Returns
+    -------
+    before, after : Never
 
     Raises
     ------
     LibraryError
-        If there is no room or no permission.
+        If there is no room or no permission, or as `load`.
     """
     path = path_of(folder)
-    content = {"version": _VERSION, **dataclasses.asdict(never)}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # ASCII: names that are not UTF-8 survive as escapes.
-        write_atomically(path, json.dumps(content, indent=2, default=str).encode("ascii"))
+        with alone(folder):
+            before = load(folder)
+            after = how(before)
+            content = {"version": _VERSION, **dataclasses.asdict(after)}
+            # ASCII: names that are not UTF-8 survive as escapes.
+            write_atomically(path, json.dumps(content, indent=2, default=str).encode("ascii"))
     except OSError as error:
         raise LibraryError(f"{path}: cannot be written ({error.strerror})") from None
+    return before, after
 
 
 def added(

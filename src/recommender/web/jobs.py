@@ -146,8 +146,6 @@ class Jobs:
             job = self._jobs.get(job_id)
             if job is None or job.state not in ENDED or job.state == "done":
                 return job
-            if self._running is not None and self._running[0] == job_id:
-                raise BusyError("it is about to end; resume it in a moment")
             self._check_room()
             fresh = {"state": "queued", "error": None, "result": None, "finished_at": None}
             self._enqueue(job.model_copy(update=fresh))
@@ -213,6 +211,8 @@ class Jobs:
             with self._lock:
                 self._running = None
                 job = self._jobs[job.id]
+                if job.state == "queued":
+                    continue  # cancelled, and resumed before this process had ended
                 if job.state == "cancelled":
                     self._end(job, "cancelled")
                 elif "result" in answer:

@@ -41,7 +41,7 @@ class Limit:
 LIMITS: Final = (
     Limit(calls="POST /login", burst=10, per_s=0.1, at_once=4),
     Limit(calls=f"POST ({_API})?/predict", burst=10, per_s=0.2, at_once=2),
-    Limit(calls=f"POST {_API}/profiles/upload", burst=20, per_s=0.5, at_once=2),
+    Limit(calls=f"POST {_API}/(profiles/upload|playlists)", burst=20, per_s=0.5, at_once=2),
     Limit(calls=f"POST {_API}/jobs/[^/]+/resume", burst=30, per_s=1, at_once=4),
     Limit(
         calls=f"POST {_API}/(library/scans|profiles|evaluations|genres)",
@@ -156,7 +156,7 @@ class BodyLimit:
 PLAIN: Final = BodyLimit(n_bytes=8 << 20)
 BODIES: Final = (
     ("/login", BodyLimit(n_bytes=4096, total_s=10.0, pause_s=5.0)),
-    (f"{_API}/profiles/upload", BodyLimit(n_bytes=16 << 20)),
+    (f"{_API}/(profiles/upload|playlists)", BodyLimit(n_bytes=16 << 20)),
     (f"({_API})?/predict", BodyLimit(n_bytes=256 << 20, total_s=600.0)),
 )
 """By path; others are `PLAIN`."""

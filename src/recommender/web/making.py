@@ -10,7 +10,6 @@ from recommender import profile as profiles
 from recommender.errors import ProfileError
 from recommender.library import Track, track_of
 from recommender.parameters import RECIPES
-from recommender.playlist import Entry
 from recommender.profile import Change, Profile, TrackRef
 from recommender.web import schemas
 from recommender.web.browsing import Browser
@@ -48,13 +47,8 @@ def make(library: Browser, home: Path, wanted: schemas.ProfileRequest) -> Profil
     )
 
 
-def make_from(library: Browser, home: Path, name: str, entries: Sequence[Entry]) -> Profile:
-    """Make and save a profile of what a playlist names, as far as the library holds it."""
-    liked, _ = profiles.tracks_of(library, _network("default").fingerprint, entries)
-    if not liked:
-        raise Problem(
-            422, f"the library holds none of the {len(entries)} files of the playlist; scan first"
-        )
+def make_from(library: Browser, home: Path, name: str, liked: Sequence[Track]) -> Profile:
+    """Make and save a profile of tracks that have features of the default preprocessor."""
     return _make(library, home, name, liked, [], "default")
 
 

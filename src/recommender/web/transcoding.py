@@ -29,12 +29,6 @@ _CHUNK_BYTES = 64 * _FRAME_BYTES
 # MPEG-1 layer III without a checksum, 192 kbit/s, 48 kHz, stereo; all else 0 is silence.
 _SILENT_FRAME = bytes.fromhex("fffbb400").ljust(_FRAME_BYTES, b"\0")
 
-# What music comes in. Others, such as playlists and scripts, name further files.
-_DEMUXERS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,iff,matroska,mov,mp3,mpc,mpc8,mpeg"
-    ",mpegts,ogg,tta,w64,wav,wv"
-)
-
 _slots = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
@@ -94,7 +88,7 @@ def encoded(
 def _command(begin_s: float, duration_s: float) -> list[str]:
     # The file is the standard input, opened anew: what was judged is what is decoded.
     source = ["-ss", f"{begin_s:.6f}"] if begin_s > 0 else []
-    source += ["-protocol_whitelist", "file", "-format_whitelist", _DEMUXERS]
+    source += ["-protocol_whitelist", "file", "-format_whitelist", audio.CONTAINERS]
     sound = ["-map", "0:a:0", "-map_metadata", "-1", "-ar", f"{_SR}", "-ac", "2"]
     mp3 = ["-c:a", "libmp3lame", "-b:a", "192k", "-reservoir", "0"]
     plain = ["-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "pipe:1"]

@@ -7,12 +7,13 @@ from recommender.web.api import (
     genres,
     jobs,
     library,
+    playlists,
     profiles,
     rankings,
     tracks,
 )
 
 router = APIRouter()
-for part in (library, jobs, tracks, profiles, rankings, genres, evaluations):
+for part in (library, jobs, tracks, playlists, profiles, rankings, genres, evaluations):
     router.include_router(part.router, prefix="/api/v1")
 router.include_router(genres.root)

@@ -1,17 +1,13 @@
 """Profiles: made, shown, judged, corrected."""
 
-import tempfile
 import threading
-from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, Response
 
-from recommender import playlist
 from recommender import profile as profiles
-from recommender.errors import CueError, PlaylistError
-from recommender.web import making, schemas
+from recommender.web import making, playlists, schemas
 from recommender.web.api.rankings import download
 from recommender.web.common import (
     jobs_of,
@@ -28,8 +24,6 @@ router = APIRouter(tags=["profiles"], prefix="/profiles")
 
 _changing = threading.Lock()
 """Of profiles: what is liked in quick succession is learned one after the other."""
-
-_MOST_PLAYLIST_BYTES = playlist.MAX_BYTES
 
 
 @router.get("")
@@ -84,29 +78,20 @@ def create(request: Request, wanted: schemas.ProfileRequest) -> Response:
 def upload(
     request: Request,
     name: Annotated[schemas.ProfileName, Form()],
-    file: Annotated[UploadFile, File(description="M3U, M3U8, XSPF or PLS.")],
-) -> schemas.ProfileSummary:
-    """Make a profile from a playlist; only tracks that the library knows count."""
+    file: playlists.Upload,
+) -> schemas.UploadedProfile:
+    """Make a profile from a playlist, as far as the library knows its tracks."""
     home = settings_of(request).home
     if name in profiles.names(home):
         raise Problem(409, f"there is a profile {name!r} already; delete it first")
-    suffix = Path(file.filename or "").suffix.lower()
-    if suffix not in playlist.FORMATS:
-        raise Problem(415, f"not a playlist; known are {', '.join(playlist.FORMATS)}")
-    content = file.file.read(_MOST_PLAYLIST_BYTES + 1)
-    if len(content) > _MOST_PLAYLIST_BYTES:
-        raise Problem(413, f"longer than {_MOST_PLAYLIST_BYTES >> 20} MiB; is this a playlist?")
-    with tempfile.TemporaryDirectory(prefix="playlist-") as folder:
-        path = Path(folder) / f"upload{suffix}"
-        path.write_bytes(content)
-        try:
-            entries = list(playlist.read(path).entries)
-        except (PlaylistError, CueError) as error:
-            text = str(error).removeprefix(f"{path}: ").replace(str(path), "the playlist")
-            raise Problem(422, text.replace(folder, "")) from None
     with library_of(request) as library:
-        profile = making.make_from(library, home, name, entries)
-    return making.summary(name, profile)
+        found = playlists.find(library, file)
+        profile = making.make_from(library, home, name, found.liked)
+    return schemas.UploadedProfile(
+        **making.summary(name, profile).model_dump(),
+        n_unknown=len(found.unknown),
+        unknown=found.unknown[: playlists.N_TOLD],
+    )
 
 
 @router.get("/{name}")

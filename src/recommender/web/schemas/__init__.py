@@ -41,12 +41,14 @@ from recommender.web.schemas.profiles import (
     FeedbackAnswer,
     HiddenTrack,
     Known,
+    PlaylistTracks,
     ProfileDetails,
     ProfileRequest,
     ProfileSummary,
     Quality,
     RankedTrack,
     Ranking,
+    UploadedProfile,
 )
 from recommender.web.schemas.tracks import (
     Alike,
@@ -91,6 +93,7 @@ __all__ = [
     "Marked",
     "Neighbour",
     "Paths",
+    "PlaylistTracks",
     "Point",
     "Prediction",
     "ProblemDetails",
@@ -111,5 +114,6 @@ __all__ = [
     "Track",
     "TrackDetails",
     "Tracks",
+    "UploadedProfile",
     "paths_of",
 ]

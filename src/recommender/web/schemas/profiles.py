@@ -39,6 +39,38 @@ class ProfileSummary(Model):
     error: str | None = Field(default=None, description="Why it cannot be used, if so.")
 
 
+class UploadedProfile(ProfileSummary):
+    """A profile of a playlist, and what of it the library does not hold."""
+
+    model_config = example(
+        name="mine",
+        created_at="2025-05-01T09:31:00+00:00",
+        recipe="default",
+        n_liked=24,
+        n_disliked=0,
+        error=None,
+        n_unknown=1,
+        unknown=["../Nina/Lost.mp3"],
+    )
+
+    n_unknown: int
+    unknown: list[str] = Field(description="The first hundred, as the playlist names them.")
+
+
+class PlaylistTracks(Model):
+    """What the library holds of a playlist."""
+
+    model_config = example(
+        title="Road", tracks=[7, 9], n_unknown=1, unknown=["../Nina/Lost.mp3"], notes=[]
+    )
+
+    title: str = Field(description="Its own, or else its file's name.")
+    tracks: list[int] = Field(description="Numbers of tracks, each once.")
+    n_unknown: int
+    unknown: list[str] = Field(description="The first hundred, as the playlist names them.")
+    notes: list[str]
+
+
 class ProfileDetails(Model):
     """A profile."""
 

@@ -19,6 +19,8 @@ async function busy(form, work) {
   }
 }
 
+const counted = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+
 /** Name a folder, or drop one, and have it scanned. */
 class ScanForm extends HTMLElement {
   connectedCallback() {
@@ -75,7 +77,7 @@ class ProfileForm extends HTMLElement {
     this.name.addEventListener("input", () => (this.named = Boolean(this.name.value)));
     form.addEventListener("change", ({ target }) => {
       if (target.name === "folder") this.#folder(target);
-      if (target.type === "file") this.#suggest();
+      if (target.type === "file" && target.files.length) busy(form, () => this.#playlist(target));
     });
     form.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.target.type === "search") event.preventDefault();
@@ -108,10 +110,10 @@ class ProfileForm extends HTMLElement {
     for (const box of this.querySelectorAll("[name=folder]")) box.checked = folders.includes(box.value);
   }
 
-  #add(kind, value, label) {
+  #add(kind, value, label, called = label) {
     if (this.#of(kind).includes(value)) return;
     const item = document.createElement("li");
-    Object.assign(item.dataset, { kind, value, label });
+    Object.assign(item.dataset, { kind, value, name: called });
     const name = document.createElement("span");
     name.textContent = label;
     const button = document.createElement("button");
@@ -124,6 +126,27 @@ class ProfileForm extends HTMLElement {
     this.chosen.append(item);
     announce(`Chosen: ${label}`);
     this.#suggest();
+    return item;
+  }
+
+  /** Choose what the library holds of a playlist, and tell what it does not. */
+  async #playlist(input) {
+    const upload = new FormData();
+    upload.append("file", input.files[0]);
+    input.value = "";
+    const { title, tracks, n_unknown: n, unknown, notes } = await send("/playlists", upload);
+    const item = this.#add("playlist", tracks.join(" "), `${title} (${counted(tracks.length, "track")})`, title);
+    if (!item || !(n + notes.length)) return;
+    const details = document.createElement("details");
+    const summary = document.createElement("summary");
+    summary.textContent = n ? `${n.toLocaleString("en")} not in the library` : "Not quite as written";
+    const list = document.createElement("ul");
+    const others = n > unknown.length ? ["and others"] : [];
+    for (const text of [...notes, ...unknown, ...others]) {
+      list.append(Object.assign(document.createElement("li"), { textContent: text }));
+    }
+    details.append(summary, list);
+    item.append(details);
   }
 
   #remove(item) {
@@ -135,27 +158,20 @@ class ProfileForm extends HTMLElement {
   /** Name it after what was chosen, as long as nobody named it. */
   #suggest() {
     if (this.named) return;
-    const file = this.querySelector("[name=playlist]").files[0];
-    const first = this.chosen.querySelector("[data-kind=folder]")?.dataset.label;
-    const name = first ?? file?.name.replace(/\.[^.]*$/, "") ?? (this.chosen.firstChild ? "My picks" : "");
+    const first = this.chosen.querySelector("[data-kind=folder], [data-kind=playlist]")?.dataset.name;
+    const name = first ?? (this.chosen.firstChild ? "My picks" : "");
     const plain = name.normalize("NFC").replace(/[^\p{L}\p{N} .+_-]/gu, " ").trim();
     this.name.value = plain.replace(/^[^\p{L}\p{N}]+/u, "").slice(0, 80);
   }
 
   async #make(form) {
-    const [folders, tracks] = [this.#of("folder"), this.#of("track").map(Number)];
-    const file = form.elements.playlist.files[0];
+    const folders = this.#of("folder");
+    const tracks = [...this.#of("track"), ...this.#of("playlist").flatMap((ids) => ids.split(" "))].map(Number);
     const name = this.name.value.trim();
-    if (!folders.length && !tracks.length && !file) {
+    if (!folders.length && !tracks.length) {
       throw new Error("Choose what you like first: a folder, some tracks or a playlist file.");
     }
-    let answer;
-    if (file) {
-      const upload = new FormData();
-      upload.append("name", name);
-      upload.append("file", file);
-      answer = await send("/profiles/upload", upload);
-    } else answer = await post("/profiles", { name, folders, tracks });
+    const answer = await post("/profiles", { name, folders, tracks });
     const next = `/ranking/${encodeURIComponent(name)}`;
     if (answer?.kind) watch(answer, document.getElementById("work"), next);
     else await go(next);
