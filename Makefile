@@ -31,7 +31,7 @@ demo: install
 	$(BIN)/recommender demo
 
 test: install test-cpp
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from recommender import audio, spectrogram
 from recommender.analysis.listening import window_numbers
 from recommender.audio import Tags
 from recommender.errors import AudioDecodeError
-from recommender.library import File, Library, Track
+from recommender.library import Block, File, Library, Track
 from recommender.parameters import DEFAULT, NETWORK, SPECTROGRAMS, Recipe
 from recommender.profile import Profile, TrackRef, train
-from recommender.ranking import explaining
+from recommender.ranking import explaining, neighbours
 from recommender.ranking.explaining import Explanation, Fragment, Without, explain, learn_without
 from recommender.ranking.listening import mel_spectrogram, spans
 from recommender.ranking.neighbours import Alike
@@ -40,6 +41,10 @@ class Judge:
     disliked: tuple[TrackRef, ...] = ()
     name: str = "mine"
     fingerprint: str = FINGERPRINT
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(repr(self).encode()).digest()
 
     def scores(self, features: NDArray[np.float32], content_hash: str) -> NDArray[np.float32]:
         assert len(content_hash) == 64
@@ -186,11 +191,11 @@ def test_neighbours_are_the_nearest_there_are(library: Library) -> None:
 
     others = [n for n in range(40) if n not in [*liked, own]]
     for marked, among in ((found.best, liked), (found.worst, others)):
-        for i, neighbours in marked.items():
+        for i, near_ones in marked.items():
             beside = {n: cosines(kept[own][i : i + 1], kept[n])[0] for n in among}
             nearest = sorted(among, key=lambda n: -beside[n].max())[:3]
-            assert [number(near.track) for near in neighbours] == nearest
-            for near, n in zip(neighbours, nearest, strict=True):
+            assert [number(near.track) for near in near_ones] == nearest
+            for near, n in zip(near_ones, nearest, strict=True):
                 assert near.cosine == pytest.approx(beside[n].max(), abs=1e-6)  # measured 1e-7
                 assert near.start_s == 8.0 * beside[n].argmax()
                 assert near.end_s == near.start_s + 8
@@ -246,7 +251,7 @@ def test_a_track_alone(library: Library) -> None:
 
 def test_reports_progress(library: Library) -> None:
     for n in range(5):
-        add(library, n, logits([0.5] * 3000))  # of more fragments than are compared at a time
+        add(library, n, logits([0.5] * 3000))  # more fragments than are scored at a time
     steps: list[tuple[int, int]] = []
     explain(
         a_judge(liked=[1, 2]),
@@ -256,6 +261,33 @@ def test_reports_progress(library: Library) -> None:
         on_track=lambda *step: steps.append(step),
     )
     assert steps == [(2, 4), (4, 4)]
+
+
+def test_of_very_many_those_that_are_near_are_found(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As exactly as of few, where a track sounds the same from beginning to end."""
+    rng = np.random.default_rng(0)
+    for n in range(300):
+        kind = rng.standard_normal(16)
+        add(library, n, rounded(kind + 0.1 * rng.standard_normal((rng.integers(1, 9), 16))))
+    exact = explained(library, 7, a_judge(range(20, 30)))
+    monkeypatch.setattr(neighbours, "MANY", 200)
+    monkeypatch.setattr(neighbours, "_N_POOL", 20)
+    looked_at = []
+    blocks = Library.blocks
+
+    def counted(self: Library, ids: NDArray[np.int64], n: int) -> Iterator[Block]:
+        looked_at.append(len(ids))
+        return blocks(self, ids, n)
+
+    monkeypatch.setattr(Library, "blocks", counted)
+    found = explained(library, 7, a_judge(range(20, 30)))
+    for name in ("best", "worst", "liked", "others", "place"):
+        assert getattr(found, name) == getattr(exact, name)
+    np.testing.assert_array_equal(found.other_scores, exact.other_scores)
+    assert looked_at[0] == 10  # all that is liked
+    assert 20 <= looked_at[1] <= 80  # scores are remembered
 
 
 A_SCORE = st.floats(0, 1, width=32)

@@ -143,7 +143,7 @@ def test_many_rows_are_paged_through(page: Page, own: Path) -> None:
     with web_server.serving(own) as address:
         page.goto(f"{address}/ranking/folky")
         rows = page.locator("#ranked .row")
-        seen = []
+        seen: list[str] = []
         for n_shown in (50, 50, 50, 7):
             expect(rows).to_have_count(n_shown)
             ranks = [

@@ -28,8 +28,8 @@ _PREROLL_S = 0.2  # what decoders need before their output is right: MP3 up to 6
 _FARTHEST_S = 10.0  # what may be decoded before a window; Matroska's clusters last up to 5 s
 _ENDS = (av.error.EOFError, av.error.BlockingIOError)
 # "file:" keeps names such as "http:x" from meaning anything; the whitelists keep a playlist that is
-# called .mp3 from reaching the network, and other files. See containers.py for the second.
-_ONLY_FILES = {"protocol_whitelist": "file", "format_whitelist": sys.argv[1]}
+# called .mp3 from reaching the network, and other files. The second is told at the start.
+_only_files = {"protocol_whitelist": "file"}
 
 
 def send(kind: bytes, content: Any = b"") -> None:
@@ -51,7 +51,7 @@ def send_blocks(path: str, sr: int) -> None:
         filename=f"file:{path}",
         streams="a:0",
         dec_threads="1",
-        format_opts=":".join(f"{name}={value}" for name, value in _ONLY_FILES.items()),
+        format_opts=":".join(f"{name}={value}" for name, value in _only_files.items()),
     )
     sink = _mono(graph, source, sr)
     while True:
@@ -69,7 +69,7 @@ def send_blocks(path: str, sr: int) -> None:
 
 def send_windows(path: str, sr: int, starts: list[int], length: int) -> None:
     """Send windows of `length` samples, each reached by seeking, but none beyond the end."""
-    with av.open(f"file:{path}", options=_ONLY_FILES) as container:
+    with av.open(f"file:{path}", options=_only_files) as container:
         stream = container.streams.audio[0]
         stream.codec_context.thread_count = 1
         base = stream.time_base
@@ -94,7 +94,7 @@ def send_windows(path: str, sr: int, starts: list[int], length: int) -> None:
 def send_hash(path: str) -> None:
     """Send the SHA-256 of the packets of the first audio stream."""
     digest = hashlib.sha256()
-    with av.open(f"file:{path}", options=_ONLY_FILES) as container:
+    with av.open(f"file:{path}", options=_only_files) as container:
         n_packets = 0
         for packet in _packets(container, container.streams.audio[0]):
             if packet.size:
@@ -123,7 +123,7 @@ def answer(request: dict[str, Any]) -> None:
 
 def _has_sound(path: str) -> bool:
     try:
-        with av.open(f"file:{path}", options=_ONLY_FILES) as container:
+        with av.open(f"file:{path}", options=_only_files) as container:
             return bool(container.streams.audio)
     except av.error.FFmpegError:
         return True  # who knows
@@ -195,9 +195,10 @@ def _end_with_the_program() -> None:
 
 
 def main() -> None:
-    """Answer requests, a line of JSON each."""
+    """Answer requests, a line of JSON each; the first argument names the kinds of files."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_program, daemon=True).start()
+    _only_files["format_whitelist"] = sys.argv[1]
     send(b"R")
     with open(0, "rb", buffering=0) as requests:
         for line in requests:

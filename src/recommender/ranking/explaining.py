@@ -1,7 +1,7 @@
 """Why a track has its score: fragment by fragment, beside what is liked and what is not."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from recommender.library import Library, Track
 from recommender.profile import Features, Profile, TrackRef
 from recommender.profile.building import build, recall, recipe_of, ref_of
+from recommender.ranking.choosing import columns
 from recommender.ranking.listening import spans
-from recommender.ranking.neighbours import Alike, Neighbour, compare
+from recommender.ranking.neighbours import Alike, Compared, Neighbour, compare
+from recommender.ranking.scoring import Scorer
 
 N_TOP = 20
 """Places at the top of a ranking that a listener looks at."""
@@ -148,7 +150,7 @@ def explain(
     fragment_s : float
         Distance between the starts of two fragments of the profile's preprocessor, in seconds.
     on_track : callable, optional
-        Called with (done, total) while other tracks are looked at.
+        Called with (done, total) while other tracks are scored.
     """
     features = _features(library, profile, track)
     scores = profile.scores(features, track.content_hash)
@@ -164,17 +166,26 @@ def explain(
 
     liked_hashes = {ref.content_hash for ref in profile.liked}
     disliked = frozenset(ref.content_hash for ref in profile.disliked)
-    tracks = [t for t in library.tracks(profile.fingerprint) if t.id != track.id]
-    liked = [t for t in tracks if t.content_hash in liked_hashes]
-    others = [t for t in tracks if t.content_hash not in liked_hashes]
+    candidates = columns(r for r in library.rows(profile.fingerprint) if r.id != track.id)
+    scorer = Scorer([(profile, 1.0)], library, candidates, on_track=on_track)
+    track_scores = scorer.all()
 
-    def step(n_done: int) -> None:
-        if on_track is not None:
-            on_track(n_done, len(tracks))
+    def among(hashes: Collection[str]) -> NDArray[np.bool]:
+        rows = library.rows(profile.fingerprint, content_hashes=hashes)
+        return np.isin(candidates.ids, [row.id for row in rows])
 
-    near_liked = compare(profile, library, liked, features, best, step)
-    near_others = compare(profile, library, others, features, worst, lambda n: step(len(liked) + n))
-    ranked = np.array([t.content_hash not in disliked for t in others], bool)
+    def near(chosen: NDArray[np.bool], fragments: Sequence[int]) -> Compared:
+        return compare(
+            library,
+            profile.fingerprint,
+            candidates[chosen],
+            track_scores[chosen],
+            features,
+            fragments,
+        )
+
+    is_liked = among(liked_hashes)
+    near_liked, near_others = near(is_liked, best), near(~is_liked, worst)
     return Explanation(
         track=track,
         is_liked=track.content_hash in liked_hashes,
@@ -182,12 +193,12 @@ def explain(
         fragments=tuple(fragments),
         best={i: near_liked.neighbours(j, fragment_s) for j, i in enumerate(best)},
         worst={i: near_others.neighbours(j, fragment_s) for j, i in enumerate(worst)},
-        liked=near_liked.alike(len(liked)),
+        liked=near_liked.alike(len(near_liked.ids)),
         others=near_others.alike(_N_MARKED),
         of_the_best=np.array(
             [profile.pooled(scores[falling[:n]], [n])[0] for n in range(1, len(falling) + 1)]
         ),
-        other_scores=np.sort(near_others.scores[ranked])[::-1],
+        other_scores=np.sort(track_scores[~is_liked & ~among(disliked)])[::-1],
     )
 
 

@@ -1,18 +1,23 @@
 """Which tracks sound like a track, as wholes and fragment by fragment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.library import Library, Track, decode
-from recommender.profile import Features, Profile
-from recommender.profile.tracks import number_of
+from recommender.library import Library, Track, decode, track_of
+from recommender.profile import Features
 from recommender.ranking.listening import spans
+from recommender.ranking.places import Vectors
+from recommender.ranking.scoring import SHARE, Candidates, Ids, Means
+
+MANY = 5_000
+"""Of more candidates only those are compared in full whose means are near."""
 
 _N_NEIGHBOURS = 3  # of a fragment
 _BLOCK = 4096  # fragments that are compared at a time
+_N_POOL = 500  # at least so many of very many are compared for each that is wanted
 _SMALLEST_NORM = 1e-9
 
 
@@ -57,17 +62,23 @@ class Alike:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """Tracks beside fragments of another one, the targets.
+    """Candidates beside fragments of a track, the targets.
 
     Attributes
     ----------
-    scores, cosines : ndarray, shape (n_tracks,)
-        Of the tracks as wholes.
-    nearest, places : ndarray, shape (n_tracks, n_targets)
-        Cosine of each track's fragment that is nearest to a target, and its number.
+    library : Library
+    fingerprint : str
+    ids : ndarray of int64, shape (n,)
+        Of the recordings.
+    scores, cosines : ndarray, shape (n,)
+        Of them as wholes.
+    nearest, places : ndarray, shape (n, n_targets)
+        Cosine of each one's fragment that is nearest to a target, and its number.
     """
 
-    tracks: Sequence[Track]
+    library: Library
+    fingerprint: str
+    ids: Ids
     scores: NDArray[np.float64]
     cosines: NDArray[np.float64]
     nearest: NDArray[np.float64]
@@ -77,11 +88,11 @@ class Compared:
         """Tell the tracks with the fragments that are nearest to a target; `fragment_s` long."""
         order = np.argsort(-self.nearest[:, target], kind="stable")[:_N_NEIGHBOURS]
         found = []
-        for i in order.tolist():
-            start_s, end_s = spans(self.tracks[i], fragment_s)[self.places[i, target]]
+        for i, track in zip(order.tolist(), self._tracks(order), strict=True):
+            start_s, end_s = spans(track, fragment_s)[self.places[i, target]]
             found.append(
                 Neighbour(
-                    track=self.tracks[i],
+                    track=track,
                     start_s=start_s,
                     end_s=end_s,
                     cosine=float(self.nearest[i, target]),
@@ -94,49 +105,53 @@ class Compared:
         """Tell the tracks that are nearest as wholes, the nearest first."""
         order = np.argsort(-self.cosines, kind="stable")[:n_most]
         return tuple(
-            Alike(
-                track=self.tracks[i],
-                cosine=float(self.cosines[i]),
-                score=float(self.scores[i]),
-            )
-            for i in order.tolist()
+            Alike(track=track, cosine=float(self.cosines[i]), score=float(self.scores[i]))
+            for i, track in zip(order.tolist(), self._tracks(order), strict=True)
         )
+
+    def _tracks(self, order: NDArray[np.intp]) -> list[Track]:
+        ids = self.ids[order].tolist()
+        # A recording counts as its first file.
+        rows = reversed(list(self.library.rows(self.fingerprint, ids=ids)))
+        found = {row.id: track_of(row) for row in rows}
+        return [found[i] for i in ids]
 
 
 def compare(
-    profile: Profile,
     library: Library,
-    tracks: Sequence[Track],
+    fingerprint: str,
+    candidates: Candidates,
+    scores: NDArray[np.float64],
     features: Features,
     chosen: Sequence[int],
-    step: Callable[[int], None],
 ) -> Compared:
-    """Compare a track with many, one after the other.
+    """Compare a track with others.
 
     What is near is told by the cosine of features as they are, which for the default preprocessor
-    are whitened; the thesis's lie close together, so that only the order says much.
+    are whitened; the thesis's lie close together, so that only the order says much. Of very many
+    candidates only those are compared fragment by fragment whose means are near to the track's mean
+    or to a target. How often that misses one was measured: docs/scaling.md.
 
     Parameters
     ----------
-    profile : Profile
-        Scores the tracks.
     library : Library
-    tracks : sequence of Track
-        Of this library.
+    fingerprint : str
+    candidates : Candidates
+    scores : ndarray, shape (n_candidates,)
+        Theirs.
     features : ndarray, shape (n_fragments, n_features)
         Of the track that they are compared with.
     chosen : sequence of int
         The fragments of it that are targets.
-    step : callable
-        Called with how many tracks are done.
     """
     mean = _unit(features.mean(0, dtype=np.float32))
     targets = _unit(features[chosen].astype(np.float32))
-    n, k = len(tracks), len(chosen)
-    scores, cosines = np.empty(n), np.empty(n)
-    nearest, places = np.empty((n, k)), np.empty((n, k), np.intp)
-    ids = np.array([track.features_id for track in tracks], np.int64)
-    numbers = np.array([number_of(track.content_hash) for track in tracks], np.int64)
+    pool = np.arange(len(candidates))
+    if len(candidates) > MANY:
+        pool = _pool(Means(library, candidates), len(candidates), np.vstack([targets, mean]))
+    ids = candidates.features_ids[pool]
+    n, k = len(pool), len(chosen)
+    cosines, nearest, places = np.empty(n), np.empty((n, k)), np.empty((n, k), np.intp)
     order = np.argsort(ids)
     n_done = 0
     for block in library.blocks(ids[order], _BLOCK):
@@ -144,7 +159,6 @@ def compare(
         n_done += len(here)
         x = decode(block.coded)
         starts = np.cumsum(block.lengths) - block.lengths
-        scores[here] = profile.joint_scores(x, block.lengths, numbers[here])
         cosines[here] = _unit(np.add.reduceat(x, starts)) @ mean
         beside = _unit(x) @ targets.T
         best = np.maximum.reduceat(beside, starts)
@@ -153,8 +167,27 @@ def compare(
         first = np.where(beside == np.repeat(best, block.lengths, axis=0), 0, len(x))
         first += (np.arange(len(x)) - np.repeat(starts, block.lengths))[:, None]
         places[here] = np.minimum.reduceat(first, starts)
-        step(n_done)
-    return Compared(tracks=tracks, scores=scores, cosines=cosines, nearest=nearest, places=places)
+    return Compared(
+        library=library,
+        fingerprint=fingerprint,
+        ids=candidates.ids[pool],
+        scores=scores[pool],
+        cosines=cosines,
+        nearest=nearest,
+        places=places,
+    )
+
+
+def _pool(means: Means, n: int, wanted: Vectors) -> NDArray[np.intp]:
+    """Number those of `n` candidates whose means are near to one of some unit vectors."""
+    cosines = np.concatenate(
+        [
+            _unit(decode(means[np.arange(start, min(start + _BLOCK, n))])) @ wanted.T
+            for start in range(0, n, _BLOCK)
+        ]
+    )
+    n_each = max(_N_POOL, int(SHARE * n))
+    return np.unique(np.argpartition(-cosines, n_each, axis=0)[:n_each])
 
 
 def _unit(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -53,6 +53,15 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __getitem__(self, chosen: NDArray[np.bool] | NDArray[np.intp]) -> "Candidates":
+        return Candidates(
+            ids=self.ids[chosen],
+            features_ids=self.features_ids[chosen],
+            numbers=self.numbers[chosen],
+            durations_s=self.durations_s[chosen],
+            qualities=self.qualities[chosen],
+        )
+
 
 class Means:
     """Means of the fragments of candidates, read at once.

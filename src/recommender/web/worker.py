@@ -24,7 +24,7 @@ _NICENESS = 10
 def main() -> None:
     """Do the job."""
     # A server in the background may have all its children ignore interrupts.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever else is printed is no answer
     os.nice(_NICENESS)  # pages and music come first
@@ -32,8 +32,17 @@ def main() -> None:
         line = stream.readline()
     if not line:  # the server was killed at this very moment
         return
-    task = json.loads(line)
     threading.Thread(target=_watch, daemon=True).start()
+    try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        _do(json.loads(line), answers)
+        # The server closes the input when all is read: nothing is left then that has to be ended.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _do(task: dict[str, Any], answers: Any) -> None:
     told_at = 0.0
 
     def step(done: int, total: int, text: str) -> None:
@@ -44,18 +53,18 @@ def main() -> None:
             _tell(answers, {"done": done, "total": total, "text": shown(text)})
 
     home, page = (Path(os.fsdecode(bytes.fromhex(task[name]))) for name in ("home", "page"))
-    code = 0
     try:
         result = work.KINDS[task["kind"]](home, task["arguments"], page, step)
     except RecommenderError as error:
         _tell(answers, {"error": shown(error)})
-    except KeyboardInterrupt:
-        code = 130
     else:
         _tell(answers, {"result": result})
-    # The server closes the input when all is read: nothing is left then that has to be ended.
+
+
+def _interrupt(*_: object) -> None:
+    """Have all be left as it is, once."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(code)
+    raise KeyboardInterrupt
 
 
 def _tell(answers: Any, told: dict[str, Any]) -> None:
