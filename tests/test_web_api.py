@@ -228,16 +228,62 @@ def test_ranking_is_that_of_rank(client: TestClient, home: Path) -> None:
         {"include_liked": True},
         {"top": 10, "diversity": 0.5},
         {"top": 10, "order": "flow"},
+        {"max_minutes": 0.4},
+        {"folder": ["folk", "techno"]},
+        {"duplicates": True, "top": 5},
+        {"blend": ["other", "third:0.5"]},
+        {"blend": ["other:0.25"], "folder": ["metal"], "include_liked": True},
     ],
 )
 def test_filters(client: TestClient, home: Path, options: dict[str, Any]) -> None:
+    music = home.parent / "music"
+    wanted = dict(options)
+    folders = [music / name for name in wanted.pop("folder", [])]
+    if "max_minutes" in wanted:
+        wanted["max_duration_s"] = 60 * wanted.pop("max_minutes")
     with Library.open(home / "library.db") as library:
-        expected = ranking.rank(profile_of(home), library, [], **options)
+        if blend := [text.split(":") for text in wanted.pop("blend", [])]:
+            like_folder(home, music / "folk", "other")
+            like_folder(home, music / "techno", "third")
+            wanted["blend"] = [
+                (profiles.load(profiles.path_of(name, home)), float(*weight or [1]))
+                for name, *weight in blend
+            ]
+        expected = ranking.rank(profile_of(home), library, folders, **wanted)
+    if folders:
+        options = options | {"folder": list(map(str, folders))}
     found = get(client, "/profiles/mine/ranking", limit=1000, **options)
+    for other in ("other", "third"):
+        profiles.path_of(other, home).unlink(missing_ok=True)
     assert found["total"] == len(expected)
     assert [item["path"] for item in found["items"]] == [str(item.path) for item in expected]
     if "include_liked" in options:
         assert sum(item["liked"] for item in found["items"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"folder": "/nowhere"}, 422),
+        ({"folder": "not absolute"}, 422),
+        ({"max_minutes": 0}, 422),
+        ({"blend": "nobody"}, 404),
+        ({"blend": "mine:-1"}, 422),
+        ({"blend": "mine:0"}, 422),
+    ],
+)
+def test_filters_that_make_no_sense(
+    client: TestClient, options: dict[str, Any], status: int
+) -> None:
+    check_problem(client.get(f"{API}/profiles/mine/ranking", params=options), status)
+
+
+def test_what_is_not_filled_in_is_no_filter(client: TestClient) -> None:
+    """As a browser without scripts sends it."""
+    bare = client.get("/ranking/mine")
+    blank = client.get("/ranking/mine?top=&min_score=&exclude=&order=&folder=&blend=")
+    assert (bare.status_code, blank.status_code) == (200, 200)
+    assert blank.text == bare.text
 
 
 def test_pages_of_a_ranking_make_a_whole(client: TestClient) -> None:

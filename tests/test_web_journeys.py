@@ -193,3 +193,32 @@ def test_tracks_of_a_cue_sheet_are_played_as_tracks(page: Page, home: Path, tmp_
         expect(page.locator("music-player .what a")).to_have_text("Part 3")
         wait_until_heard(page)
         expect(page.locator("music-player .length")).to_have_text(re.compile("^0:0[78]$"))
+
+
+def test_a_blend_below_a_folder_and_what_cannot_be(browser: Browser, own: Path) -> None:
+    music = web_home.fill(own)
+    for name in ("folk", "metal"):
+        web_home.like_folder(own, music / name, f"{name} fan")
+    context = browser.new_context()
+    page = context.new_page()
+    with web_server.serving(own) as address:
+        page.goto(f"{address}/ranking/folk fan")
+        rows = page.locator("#ranked .row")
+        expect(rows).to_have_count(50)
+        page.locator("summary", has_text="Filters").click()
+        page.get_by_label("Blend with").select_option("metal fan")
+        expect(page.locator("#ranked")).to_contain_text("44 tracks. Blended with metal fan.")
+        page.get_by_label("Only below").fill(str(music / "techno"))
+        page.keyboard.press("Tab")
+        expect(rows).to_have_count(15)
+        # What is wrong is told, and all stays as it was.
+        shown, url = page.locator("#ranked").inner_text(), page.url
+        for wrong, told in (("/nowhere", "nothing to rank: /nowhere"), ("x", "an absolute path")):
+            page.get_by_label("Only below").fill(wrong)
+            page.keyboard.press("Tab")
+            expect(page.locator("#toast")).to_contain_text(told)
+            assert (page.locator("#ranked").inner_text(), page.url) == (shown, url)
+        page.goto(f"{address}/ranking/folk fan?folder=x")
+        expect(page.get_by_role("heading", level=1)).to_have_text("That cannot be")
+        expect(page.get_by_text("folder: must be an absolute path")).to_be_visible()
+    context.close()

@@ -155,7 +155,7 @@ def rank(
         profile.fingerprint,
         candidates,
         known=known,
-        never=never or Never(),
+        never=never,
         exclude=exclude,
         max_duration_s=max_duration_s,
     )
@@ -166,7 +166,7 @@ def rank(
     all_tracks = tracks
     if not duplicates:
         hashes = {ref.content_hash for ref in known}
-        hashes |= {name for file in (never or Never()).files for name in file.content_hashes}
+        hashes |= {name for file in never.files for name in file.content_hashes}
         unwanted = columns(library.rows(profile.fingerprint, content_hashes=hashes))
         all_tracks = joined(tracks, unwanted)
     means, places, index = None, None, None

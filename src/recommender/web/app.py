@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from recommender.web import audio, pages, problems, security, spectrograms
+from recommender.web import audio, pages, problems, rendering, security, spectrograms
 from recommender.web.api import router
 from recommender.web.jobs import Jobs
 from recommender.web.rankings import Rankings
@@ -66,7 +66,7 @@ def create_app(settings: Settings | Path) -> FastAPI:
     app.include_router(router)
     app.include_router(security.router)
     app.include_router(pages.router)
-    pages.mount_static(app)
+    rendering.mount_static(app)
     security.protect(app, settings)
     problems.describe(app)
     return app

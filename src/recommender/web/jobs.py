@@ -6,11 +6,9 @@ when the server ended is `interrupted`, and can be resumed, since all work goes 
 
 import contextlib
 import fcntl
-import json
+import functools
 import logging
-import os
 import secrets
-import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +22,7 @@ from pydantic import ValidationError
 
 from recommender.errors import RecommenderError
 from recommender.files import write_atomically
+from recommender.web import children
 from recommender.web.schemas import Job, JobKind, JobProgress
 
 N_KEPT: Final = 50
@@ -34,8 +33,6 @@ MOST_QUEUED: Final = 20
 WORKER: Final = (sys.executable, "-m", "recommender.web.worker")
 
 ENDED: Final = frozenset({"done", "failed", "cancelled", "interrupted"})
-
-_PATIENCE_S = 10.0  # for a job to end by itself
 
 _log = logging.getLogger(__name__)
 
@@ -201,13 +198,13 @@ class Jobs:
                 self._put(job)
                 self._save(job)
                 try:
-                    process = self._start(job)
+                    process = children.start(self._command, self._home, job, self.page(job.id))
                 except OSError as error:
                     reason = f"no process could be started for it ({error.strerror})"
                     self._end(job, "failed", error=reason)
                     continue
                 self._running = (job.id, process)
-            answer = self._follow(job.id, process)
+            answer = children.follow(process, functools.partial(self._progress, job.id))
             with self._lock:
                 self._running = None
                 job = self._jobs[job.id]
@@ -222,53 +219,9 @@ class Jobs:
                 else:
                     self._end(job, "failed", error=answer["error"])
 
-    def _start(self, job: Job) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "RECOMMENDER_HOME": str(self._home)},
-            process_group=0,  # Ctrl-C in a terminal reaches the server alone
-        )
-        task = {
-            "kind": job.kind,
-            "arguments": job.arguments,
-            "home": os.fsencode(self._home).hex(),
-            "page": os.fsencode(self.page(job.id)).hex(),
-        }
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # its end will tell
-            process.stdin.write(json.dumps(task).encode() + b"\n")
-            process.stdin.flush()
-        return process
-
-    def _follow(self, job_id: str, process: "subprocess.Popen[bytes]") -> dict[str, Any]:
-        """Read what a job tells until it ends; return its last word."""
-        last: dict[str, Any] = {}
-        assert process.stdout is not None
-        assert process.stdin is not None
-        for line in process.stdout:
-            if not line.endswith(b"\n"):  # it was killed while it told this
-                break
-            told = json.loads(line)
-            if "done" in told:
-                with self._lock:
-                    progress = JobProgress(**told)
-                    self._put(self._jobs[job_id].model_copy(update={"progress": progress}))
-            else:
-                last = told
-        process.stdout.close()
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        try:
-            code = process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = process.wait()
-        if last:
-            return last
-        name = next((s.name for s in signal.Signals if s == -code), f"code {code}")
-        return {"error": f"the work ended unexpectedly ({name}); see the server's log, and resume"}
+    def _progress(self, job_id: str, told: JobProgress) -> None:
+        with self._lock:
+            self._put(self._jobs[job_id].model_copy(update={"progress": told}))
 
     def _close(self) -> None:
         with self._lock:

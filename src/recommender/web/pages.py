@@ -1,17 +1,12 @@
 """The pages: rendered here from what the API answers; scripts only add to them."""
 
-from collections.abc import Callable, Coroutine
-from http import HTTPStatus
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
 from recommender import profile as profiles
 from recommender.errors import RecommenderError
@@ -26,101 +21,19 @@ from recommender.web.api.tracks import TrackId
 from recommender.web.common import jobs_of, library_of, settings_of
 from recommender.web.problems import Problem
 from recommender.web.rankings import Options
+from recommender.web.rendering import PageRoute, newest_profile, part, render
 from recommender.web.schemas import Job
-from recommender.web.templating import environment
 from recommender.web.texts import shown
 
 N_ROWS = 50
 """Tracks on a page."""
 
 _N_KNOWN = 200  # tracks of a profile that its page shows
-_STATIC = Path(__file__).parent / "static"
 _UNFINISHED = ("queued", "running", "failed", "interrupted")
-
-_templates = environment()
 
 Name = Annotated[str, Query(max_length=80)]
 
-
-class PageRoute(APIRoute):
-    """Answers with a page even if something is wrong."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except Problem as problem:
-                return error_page(request, problem.status, problem.detail)
-            except RequestValidationError:
-                return error_page(request, 422, "The address names something that cannot be.")
-            except RecommenderError as error:
-                return error_page(request, 409, str(error))
-
-        return handle
-
-
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-
-
-def mount_static(app: FastAPI) -> None:
-    """Serve the static files at /static, and a page where there is none."""
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    answer = app.exception_handlers[HTTPException]
-
-    def handle(request: Request, error: Exception) -> Response:
-        is_page = not request.url.path.startswith(("/api/", "/static/"))
-        if is_page and isinstance(error, HTTPException) and error.status_code == 404:
-            return error_page(request, 404, "There is no such page.")
-        return answer(request, error)  # type: ignore[return-value]
-
-    app.add_exception_handler(HTTPException, handle)
-
-
-def render(request: Request, template: str, *, code: int = 200, **values: Any) -> HTMLResponse:
-    """Render a whole page, with what all of them share."""
-    current = values.pop("current_profile", None) or newest_profile(request)
-    ranking = f"/ranking/{quote(current, safe='')}" if current else "/profiles"
-    page = _templates.get_template(template).render(
-        current_profile=current,
-        section=request.url.path.split("/")[1],
-        navigation=[
-            ("Ranking", ranking, "ranking"),
-            ("Library", "/library", "library"),
-            ("Profiles", "/profiles", "profiles"),
-            ("Genre", "/genre", "genre"),
-            ("Map", "/map", "map"),
-        ],
-        empty_job=_EMPTY_JOB,
-        **values,
-    )
-    # File names may hold bytes that are no characters.
-    return HTMLResponse(page.encode("utf-8", "replace"), code, {"Cache-Control": "no-store"})
-
-
-def part(template: str, **values: Any) -> HTMLResponse:
-    """Render a part of a page."""
-    page = _templates.get_template(template).render(**values)
-    return HTMLResponse(page.encode("utf-8", "replace"), headers={"Cache-Control": "no-store"})
-
-
-def error_page(request: Request, status: int, detail: str) -> HTMLResponse:
-    """Say what is wrong."""
-    heading = {404: "Not found", 409: "Not now", 422: "That cannot be"}.get(
-        status, HTTPStatus(status).phrase
-    )
-    return render(
-        request, "error.html", code=status, status=status, heading=heading, detail=shown(detail)
-    )
-
-
-def newest_profile(request: Request) -> str | None:
-    """Name the profile that changed last, if there is any."""
-    home = settings_of(request).home
-    names = profiles.names(home)
-    return max(names, key=lambda name: profiles.path_of(name, home).stat().st_mtime, default=None)
 
 
 @router.get("/")
@@ -135,10 +48,11 @@ def ranking(
     request: Request,
     name: str,
     options: Annotated[Options, Depends(ranking_api.options)],
+    blend: ranking_api.Blended = None,
     offset: Offset = 0,
 ) -> Response:
     """Show a ranking."""
-    found = ranking_api.ranking(request, name, options, offset=offset, limit=N_ROWS)
+    found = ranking_api.ranking(request, name, options, blend, offset=offset, limit=N_ROWS)
     filters = [(key, value) for key, value in request.query_params.multi_items() if key != "offset"]
     return render(
         request,
@@ -147,6 +61,7 @@ def ranking(
         name=name,
         ranking=found,
         options=options,
+        blend=[text.partition(":")[0] for text in blend or ()],
         filtered=bool(filters),
         chosen=bool({"top", "share", "min_score"} & {key for key, _ in filters}),
         filters=f"?{urlencode(filters)}" if filters else "",
@@ -326,14 +241,3 @@ def _address(path: str, query: list[tuple[str, str]]) -> Callable[..., str]:
         return f"{path}?{urlencode([*query, *more.items()])}"
 
     return address
-
-
-_EMPTY_JOB = Job.model_validate(
-    {
-        "id": "new",
-        "kind": "scan",
-        "arguments": {},
-        "state": "queued",
-        "created_at": "2000-01-01T00:00:00Z",
-    }
-)

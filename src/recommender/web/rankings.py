@@ -1,6 +1,6 @@
 """Rankings in memory: one that was computed is paged through at once.
 
-A ranking is known by what the profile learned, by the options, and by the state of the library. Of
+A ranking is known by what its profiles learned, by the options, and by the state of the library. Of
 a large library the first places are computed at once, and all the others in the background, since
 whoever says what they like wants to see what becomes of it. Of a very large one, files that sound
 the same are one recording in the first places only: to compare all with all would take minutes.
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recommender import preprocessor as preprocessors
 from recommender import ranking
 from recommender.errors import RecommenderError
 from recommender.profile import Profile
-from recommender.ranking import Order, Ranked, never
+from recommender.ranking import Order, never
 from recommender.web.browsing import Browser
+from recommender.web.listed import Listed, columns
 from recommender.web.settings import Settings
 
 LARGE: Final = 2_000
@@ -44,36 +44,17 @@ _QUIET_S = 3.0  # without another opinion, before the rest is computed
 class Options:
     """How tracks are ranked and chosen; see `ranking.rank`."""
 
+    folders: tuple[Path, ...] = ()
     include_liked: bool = False
     exclude: tuple[str, ...] = ()
+    max_duration_s: float | None = None
+    duplicates: bool = False
     min_score: float | None = None
     max_per_artist: int | None = None
     top: int | None = None
     share: float | None = None
     diversity: float = 0.0
     order: Order = "score"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """A ranking as columns.
-
-    Attributes
-    ----------
-    ids : ndarray of int64, shape (n,)
-    scores : ndarray, shape (n,)
-    duplicates : dict of int to tuple of Path
-        Of the places, from 0, that have any.
-    n_total : int
-        How many places there are, or, if it is not complete, how many there may be.
-    complete : bool
-    """
-
-    ids: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    duplicates: dict[int, tuple[Path, ...]]
-    n_total: int
-    complete: bool
 
 
 State = tuple[object, object]
@@ -87,7 +68,10 @@ class _Kept:
     computed_at: float
 
 
-Key = tuple[bytes, Options]
+Blend = tuple[tuple[Profile, float], ...]
+"""Profiles with their weights; the first one counts 1."""
+
+Key = tuple[tuple[tuple[bytes, float], ...], Options]
 OnTrack = Callable[[int, int], None]
 
 
@@ -115,7 +99,7 @@ class _Rest:
     """A ranking that is completed in the background."""
 
     key: Key
-    profile: Profile
+    blend: Blend
     hurry: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -131,14 +115,15 @@ class Rankings:
         self._rest: _Rest | None = None
 
     def page(
-        self, library: Browser, profile: Profile, options: Options, offset: int, limit: int
+        self, library: Browser, blend: Blend, options: Options, offset: int, limit: int
     ) -> Listed:
         """Return a ranking of which at least these places are there, as far as there are any."""
-        key, end = (profile.digest, options), offset + limit
+        key = tuple((profile.digest, weight) for profile, weight in blend), options
+        end = offset + limit
         state = self._state(library)
         if (found := self._find(key, state, end)) is not None:
             return found
-        if (found := self._stale(key, profile, state, end)) is not None:
+        if (found := self._stale(key, blend, state, end)) is not None:
             return found
         with self._computing:
             if (found := self._find(key, state, end)) is not None:  # meanwhile
@@ -150,19 +135,19 @@ class Rankings:
                 if (found := self._find(key, state, end)) is not None:
                     return found
             self._rest = None  # whatever is under way gives way
-            n_tracks = library.n_analysed(profile.fingerprint)
+            n_tracks = _n_tracks(library, blend, options)
             if _is_long(options) and n_tracks > LARGE and end <= N_FIRST:
-                listed = self._first(library, profile, options, n_tracks)
+                listed = self._first(library, blend, options, n_tracks)
             else:
-                listed = self._whole(library, profile, options)
+                listed = self._whole(library, blend, options)
             self._keep(key, state, listed)
             if not listed.complete:
-                self._rest = _Rest(key=key, profile=profile)
+                self._rest = _Rest(key=key, blend=blend)
                 work = threading.Thread(target=self._complete, args=[self._rest], daemon=True)
                 work.start()
             return listed
 
-    def _stale(self, key: Key, profile: Profile, state: State, end: int) -> Listed | None:
+    def _stale(self, key: Key, blend: Blend, state: State, end: int) -> Listed | None:
         """Return a long ranking although the library has grown, and have it computed anew."""
         with self._lock:
             kept = self._kept.get(key)
@@ -171,7 +156,7 @@ class Rankings:
             if not kept.listed.complete and end > len(kept.listed.ids):
                 return None
             if self._rest is None or self._rest.ended.is_set():
-                self._rest = _Rest(key=key, profile=profile)
+                self._rest = _Rest(key=key, blend=blend)
                 threading.Thread(target=self._complete, args=[self._rest], daemon=True).start()
             return kept.listed
 
@@ -196,18 +181,18 @@ class Rankings:
                 self._kept.popitem(last=False)
 
     def _whole(
-        self, library: Browser, profile: Profile, options: Options, on_track: OnTrack | None = None
+        self, library: Browser, blend: Blend, options: Options, on_track: OnTrack | None = None
     ) -> Listed:
-        n_tracks = library.n_analysed(profile.fingerprint)
+        n_tracks = _n_tracks(library, blend, options)
         if n_tracks <= VERY_LARGE or not _is_long(options):
-            return self._all(library, profile, options, on_track)
-        first = self._first(library, profile, options, n_tracks)
+            return self._all(library, blend, options, on_track)
+        first = self._first(library, blend, options, n_tracks)
         if first.complete:
             return first
-        plain = replace(options, diversity=0.0)
-        others = self._all(library, profile, plain, on_track, each_file=True)
+        plain = replace(options, diversity=0.0, duplicates=True)
+        others = self._all(library, blend, plain, on_track)
         paths = {path for some in first.duplicates.values() for path in some}
-        known = [row.id for row in library.rows(profile.fingerprint, paths=paths)]
+        known = [row.id for row in library.rows(blend[0][0].fingerprint, paths=paths)]
         new = ~np.isin(others.ids, [*first.ids.tolist(), *known])
         ids = np.concatenate([first.ids, others.ids[new]])
         return Listed(
@@ -218,34 +203,34 @@ class Rankings:
             complete=True,
         )
 
-    def _first(self, library: Browser, profile: Profile, options: Options, n_tracks: int) -> Listed:
-        listed = self._all(library, profile, replace(options, top=N_FIRST))
+    def _first(self, library: Browser, blend: Blend, options: Options, n_tracks: int) -> Listed:
+        listed = self._all(library, blend, replace(options, top=N_FIRST))
         if len(listed.ids) < N_FIRST:
             return listed
-        n_known = len(profile.disliked) + (0 if options.include_liked else len(profile.liked))
+        n_known = sum(
+            len(profile.disliked) + (0 if options.include_liked else len(profile.liked))
+            for profile, _ in blend
+        )
         return replace(listed, n_total=max(N_FIRST, n_tracks - n_known), complete=False)
 
     def _all(
-        self,
-        library: Browser,
-        profile: Profile,
-        options: Options,
-        on_track: OnTrack | None = None,
-        *,
-        each_file: bool = False,
+        self, library: Browser, blend: Blend, options: Options, on_track: OnTrack | None = None
     ) -> Listed:
+        profile, _ = blend[0]
         network = preprocessors.find(profile.fingerprint, self._home)
+        chosen = asdict(options)
+        # Only fused features are such that their cosines tell recordings apart.
+        chosen["duplicates"] |= network.fusion is None
         ranked = ranking.rank(
             profile,
             library,
-            [],
+            chosen.pop("folders"),
+            blend=blend[1:],
             never=never.load(self._home),
-            # Only fused features are such that their cosines tell recordings apart.
-            duplicates=each_file or network.fusion is None,
             on_track=on_track,
-            **asdict(options),
+            **chosen,
         )
-        return _columns(library, profile.fingerprint, ranked)
+        return columns(library, profile.fingerprint, ranked)
 
     def _complete(self, rest: _Rest) -> None:
         """Compute all of a ranking, once it has been quiet for a while."""
@@ -254,7 +239,7 @@ class Rankings:
             with contextlib.suppress(RecommenderError), _Background.of(self._home) as library:
                 library.wanted = lambda: self._rest is rest
                 state = self._state(library)
-                listed = self._whole(library, rest.profile, rest.key[1], library.check)
+                listed = self._whole(library, rest.blend, rest.key[1], library.check)
                 self._keep(rest.key, state, listed)
         finally:
             rest.ended.set()
@@ -264,24 +249,13 @@ def _is_long(options: Options) -> bool:
     return options.top is None and options.share is None and options.order == "score"
 
 
-def _columns(library: Browser, fingerprint: str, ranked: Sequence[Ranked]) -> Listed:
-    ids = {
-        (bytes(row.path), row.start_s): row.id
-        for row in library.rows(
-            fingerprint, paths=[item.path for item in ranked] if len(ranked) <= LARGE else None
-        )
-    }
-    return Listed(
-        ids=np.array([ids[_place(item)] for item in ranked], np.int64),
-        scores=np.array([item.score for item in ranked], np.float64),
-        duplicates={i: item.duplicates for i, item in enumerate(ranked) if item.duplicates},
-        n_total=len(ranked),
-        complete=True,
-    )
-
-
-def _place(item: Ranked) -> tuple[bytes, float | None]:
-    return bytes(item.path), item.start_s
+def _n_tracks(library: Browser, blend: Blend, options: Options) -> int:
+    """Count what may be ranked."""
+    fingerprint = blend[0][0].fingerprint
+    if not options.folders and options.max_duration_s is None:
+        return library.n_analysed(fingerprint)
+    rows = library.rows(fingerprint, options.folders, max_duration_s=options.max_duration_s)
+    return len({row.id for row in rows})
 
 
 def _changed_at(path: Path) -> int | None:

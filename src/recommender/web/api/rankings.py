@@ -15,9 +15,10 @@ from recommender.web import schemas
 from recommender.web.api.library import Limit, Offset
 from recommender.web.browsing import Browser
 from recommender.web.common import library_of, open_profile, rankings_of, shown_path
+from recommender.web.listed import Listed
 from recommender.web.problems import Problem
-from recommender.web.rankings import Listed, Options
-from recommender.web.texts import shown
+from recommender.web.rankings import Blend, Options
+from recommender.web.texts import path_of, shown
 
 router = APIRouter(tags=["rankings"], prefix="/profiles/{name}")
 
@@ -40,6 +41,16 @@ def options(
         Query(max_length=50, description="Shell patterns of paths, folders or names."),
     ] = None,
     include_liked: bool = False,
+    folder: Annotated[
+        list[schemas.FilePath] | None,
+        Query(max_length=50, description="Only what lies below these folders."),
+    ] = None,
+    max_minutes: Annotated[
+        float | None, Query(gt=0, le=1e6, description="Leave out longer files, such as mixes.")
+    ] = None,
+    duplicates: Annotated[
+        bool, Query(description="Rank files that sound the same each by itself.")
+    ] = False,
     diversity: Annotated[float, Query(ge=0, le=1)] = 0.0,
     order: Literal["score", "flow"] = "score",
 ) -> Options:
@@ -51,9 +62,31 @@ def options(
         max_per_artist=max_per_artist,
         exclude=tuple(exclude or ()),
         include_liked=include_liked,
+        folders=tuple(path_of(text) for text in folder or ()),
+        max_duration_s=None if max_minutes is None else 60 * max_minutes,
+        duplicates=duplicates,
         diversity=diversity,
         order=order,
     )
+
+
+Blended = Annotated[
+    list[Annotated[str, Query(max_length=100, pattern=r"^[^:]+(:[0-9]{1,6}(\.[0-9]{1,6})?)?$")]]
+    | None,
+    Query(
+        max_length=10,
+        description="More profiles, as NAME or NAME:WEIGHT; the first one counts 1, others too.",
+    ),
+]
+
+
+def blend_of(request: Request, name: str, blend: list[str] | None) -> Blend:
+    """Load profiles that are blended; 404 if there is none of a name."""
+    named = [(name, 1.0)]
+    for text in blend or ():
+        other, _, weight = text.partition(":")
+        named.append((other, float(weight or 1)))
+    return tuple((open_profile(request, each)[1], weight) for each, weight in named)
 
 
 @router.get("/ranking")
@@ -61,14 +94,16 @@ def ranking(
     request: Request,
     name: str,
     options: Annotated[Options, Depends(options)],
+    blend: Blended = None,
     offset: Offset = 0,
     limit: Limit = 50,
 ) -> schemas.Ranking:
     """Rank the library by how well it fits a profile, and return a part of the ranking."""
-    _, profile = open_profile(request, name)
+    profiles = blend_of(request, name, blend)
+    profile, _ = profiles[0]
     with library_of(request) as library:
         _check_music(library, profile)
-        listed = rankings_of(request).page(library, profile, options, offset, limit)
+        listed = rankings_of(request).page(library, profiles, options, offset, limit)
         items = rows(library, profile, listed, offset, limit)
     return schemas.Ranking(
         total=listed.n_total,
@@ -89,14 +124,20 @@ def ranking(
         }
     },
 )
-def export(request: Request, name: str, options: Annotated[Options, Depends(options)]) -> Response:
+def export(
+    request: Request,
+    name: str,
+    options: Annotated[Options, Depends(options)],
+    blend: Blended = None,
+) -> Response:
     """Return a ranking as a playlist; without a choice, the best hundred."""
-    _, profile = open_profile(request, name)
+    profiles = blend_of(request, name, blend)
+    profile, _ = profiles[0]
     if options.top is None and options.share is None and options.min_score is None:
         options = Options(**{**vars(options), "top": 100})
     with library_of(request) as library:
         _check_music(library, profile)
-        listed = rankings_of(request).page(library, profile, options, 0, 10**9)
+        listed = rankings_of(request).page(library, profiles, options, 0, 10**9)
         files = library.first_files(listed.ids.tolist())
     entries = [
         Entry(

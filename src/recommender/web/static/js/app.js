@@ -10,7 +10,7 @@ import { listen } from "./keys.js";
 import { keep } from "./kept.js";
 import { judge } from "./opinions.js";
 import { player, playFrom, trackOf } from "./player.js";
-import { hide } from "./say.js";
+import { complain, hide } from "./say.js";
 
 function arrive() {
   const main = document.getElementById("main");
@@ -62,6 +62,22 @@ document.addEventListener("htmx:after:settle", (event) => {
     scrollTo({ top: 0, behavior: "instant" });
   } else player().refresh();
 });
+
+// Where a part of a page was asked for it stays as it was, and what is wrong is told beside it.
+document.addEventListener("htmx:after:request", (event) => {
+  const { response, target, text } = event.detail.ctx;
+  if (response.status < 400 || target?.id === "main") return;
+  event.preventDefault();
+  complain(new Error(reason(text) || `The server answered ${response.status}.`));
+});
+
+function reason(text) {
+  try {
+    return JSON.parse(text).detail;
+  } catch {
+    return new DOMParser().parseFromString(text, "text/html").querySelector("[data-detail]")?.textContent;
+  }
+}
 
 // A form leaves out what was not filled in, so that addresses stay short.
 document.addEventListener("htmx:config:request", (event) => {
