@@ -151,7 +151,7 @@ def a_profile(
     n_kinds, n_each = KINDS[kind]
     # Nearest among some hundred thousand at most.
     some = np.sort(rng.choice(ids, min(len(ids), _AMONG), replace=False))
-    means = decode(library.summaries(some))
+    means = np.concatenate([decode(part) for part in library.summaries(some, 4096)])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     liked: set[int] = set()
     for _ in range(n_kinds):

@@ -155,43 +155,39 @@ class Queries(Remembered):
         if rows:
             yield _block(rows)
 
-    def summaries(self, features_ids: NDArray[np.int64]) -> Coded:
-        """Read the means of recordings' fragments, ``(n_tracks, n_features)``.
+    def summaries(self, features_ids: NDArray[np.int64], n_at_once: int) -> Iterator[Coded]:
+        """Read the means of recordings' fragments, some at a time, ``(n, n_features)``.
 
         Parameters
         ----------
         features_ids : ndarray of int64
             In rising order.
+        n_at_once : int
 
         Raises
         ------
         LibraryError
             If one of them is there no more.
         """
-        parts = [
-            Coded(
-                values=np.frombuffer(b"".join(row[2] for row in some), np.int8).reshape(
-                    len(some), -1
-                ),
+        n_left = len(features_ids)
+        for some in self._by_ids("summaries", "features_id, scale", features_ids, n_at_once):
+            if len(some) != min(n_at_once, n_left):
+                raise LibraryError(f"{self.path}: changed meanwhile; run this again")
+            n_left -= len(some)
+            values = np.frombuffer(b"".join([row[2] for row in some]), np.int8)
+            yield Coded(
+                values=values.reshape(len(some), -1),
                 scales=np.array([row[1] for row in some], np.float32),
             )
-            for some in self._by_ids("summaries", "features_id, scale", features_ids)
-            if some
-        ]
-        scales = np.concatenate([part.scales for part in parts] or [np.empty(0, np.float32)])
-        if len(scales) != len(features_ids):
-            raise LibraryError(f"{self.path}: changed meanwhile; run this again")
-        values = [part.values for part in parts] or [np.empty((0, 0), np.int8)]
-        return Coded(values=np.concatenate(values), scales=scales)
 
     def _by_ids(
-        self, table: str, columns: str, ids: NDArray[np.int64]
+        self, table: str, columns: str, ids: NDArray[np.int64], n_at_once: int = _AT_ONCE
     ) -> Iterator[list[tuple[Any, ...]]]:
         """Yield rows in the order of ids, the first column, some at a time; values come last."""
         id_name = columns.partition(",")[0]
         sql = f'SELECT {columns}, "values" FROM {table} WHERE {id_name}'
-        for start in range(0, len(ids), _AT_ONCE):
-            some = ids[start : start + _AT_ONCE].tolist()
+        for start in range(0, len(ids), n_at_once):
+            some = ids[start : start + n_at_once].tolist()
             if some[-1] - some[0] + 1 == len(some):  # faster than one by one
                 yield self._rows(f"{sql} BETWEEN ? AND ? ORDER BY 1", (some[0], some[-1]))
             else:

@@ -2,9 +2,9 @@
 
 import fnmatch
 import functools
+import itertools
 import math
 import os
-from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +17,8 @@ from recommender.profile import TrackRef
 from recommender.ranking import never as never_lists
 from recommender.ranking.never import Never, folded
 from recommender.ranking.scoring import Candidates
+
+_AT_ONCE = 4096  # rows
 
 
 def check(
@@ -76,14 +78,17 @@ class Choice:
         self._paths, self._longest_s = paths, max_duration_s
         self._out = never_lists.recordings(never, library, fingerprint)
         self._out |= _recordings_of(known, library, fingerprint)
-        self._is_below = never_lists.lies_below(never)
-        self._is_excluded = _matcher(exclude)
+        self._left_out = [
+            *([never_lists.lies_below(never)] if never.folders else []),
+            *([_matcher(exclude)] if exclude else []),
+        ]
 
     def rows(self, ids: Collection[int] | None = None) -> Iterator[Row]:
-        """Yield the files that may be ranked, of all recordings or of some, sorted by path."""
-        for row in self._rows(ids=ids):
-            if not (row.id in self._out or self._is_below(row.path) or self._is_excluded(row.path)):
-                yield row
+        """Return the files that may be ranked, of all recordings or of some, sorted by path."""
+        rows = (row for row in self._rows(ids=ids) if row.id not in self._out)
+        if not self._left_out:
+            return rows
+        return (row for row in rows if not any(test(row.path) for test in self._left_out))
 
     def artist_of(self, candidates: Candidates) -> Callable[[int], str | None]:
         """Return what tells the artist of a candidate, by the tags of its first file."""
@@ -115,35 +120,35 @@ class Choice:
 
 def columns(rows: Iterable[Row]) -> Candidates:
     """Put recordings together as columns, each once; they may have several files."""
-    ids, features_ids, numbers = array("q"), array("q"), array("q")
-    durations_s, qualities = array("d"), array("d")
-    seen: set[int] = set()
-    for row in rows:
-        if row.id in seen:
-            continue
-        seen.add(row.id)
-        ids.append(row.id)
-        features_ids.append(row.features_id)
-        numbers.append(int.from_bytes(row.content_hash[:4], "big"))
-        durations_s.append(row.duration_s)
-        qualities.append(row.bytes_per_s * row.duration_s)
+    rows = iter(rows)
+    parts = [_part([])]
+    while some := list(itertools.islice(rows, _AT_ONCE)):
+        parts.append(_part(some))
+    found = joined(*parts)
+    _, first = np.unique(found.ids, return_index=True)
+    return found[np.sort(first)]
+
+
+def _part(rows: Sequence[Row]) -> Candidates:
+    durations_s = np.array([row.duration_s for row in rows], np.float64)
+    hashes = b"".join([row.content_hash[:4] for row in rows])
     return Candidates(
-        ids=np.array(ids, np.int64),
-        features_ids=np.array(features_ids, np.int64),
-        numbers=np.array(numbers, np.int64),
-        durations_s=np.array(durations_s),
-        qualities=np.array(qualities),
+        ids=np.array([row.id for row in rows], np.int64),
+        features_ids=np.array([row.features_id for row in rows], np.int64),
+        numbers=np.frombuffer(hashes, ">u4").astype(np.int64),
+        durations_s=durations_s,
+        qualities=np.array([row.bytes_per_s for row in rows], np.float64) * durations_s,
     )
 
 
-def joined(a: Candidates, b: Candidates) -> Candidates:
+def joined(*parts: Candidates) -> Candidates:
     """Append recordings to others."""
     return Candidates(
-        ids=np.concatenate([a.ids, b.ids]),
-        features_ids=np.concatenate([a.features_ids, b.features_ids]),
-        numbers=np.concatenate([a.numbers, b.numbers]),
-        durations_s=np.concatenate([a.durations_s, b.durations_s]),
-        qualities=np.concatenate([a.qualities, b.qualities]),
+        ids=np.concatenate([part.ids for part in parts]),
+        features_ids=np.concatenate([part.features_ids for part in parts]),
+        numbers=np.concatenate([part.numbers for part in parts]),
+        durations_s=np.concatenate([part.durations_s for part in parts]),
+        qualities=np.concatenate([part.qualities for part in parts]),
     )
 
 

@@ -148,7 +148,7 @@ def compare(
     targets = _unit(features[chosen].astype(np.float32))
     pool = np.arange(len(candidates))
     if len(candidates) > MANY:
-        pool = _pool(Means(library, candidates), len(candidates), np.vstack([targets, mean]))
+        pool = _pool(Means(library, candidates), np.vstack([targets, mean]))
     ids = candidates.features_ids[pool]
     n, k = len(pool), len(chosen)
     cosines, nearest, places = np.empty(n), np.empty((n, k)), np.empty((n, k), np.intp)
@@ -178,15 +178,12 @@ def compare(
     )
 
 
-def _pool(means: Means, n: int, wanted: Vectors) -> NDArray[np.intp]:
-    """Number those of `n` candidates whose means are near to one of some unit vectors."""
-    cosines = np.concatenate(
-        [
-            _unit(decode(means[np.arange(start, min(start + _BLOCK, n))])) @ wanted.T
-            for start in range(0, n, _BLOCK)
-        ]
-    )
-    n_each = max(_N_POOL, int(SHARE * n))
+def _pool(means: Means, wanted: Vectors) -> NDArray[np.intp]:
+    """Number those candidates whose means are near to one of some unit vectors."""
+    cosines = np.empty((len(means), len(wanted)), np.float32)
+    for numbers, coded in means.read():
+        cosines[numbers] = _unit(decode(coded)) @ wanted.T
+    n_each = max(_N_POOL, int(SHARE * len(means)))
     return np.unique(np.argpartition(-cosines, n_each, axis=0)[:n_each])
 
 

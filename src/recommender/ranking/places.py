@@ -35,10 +35,10 @@ class Places:
         self._means = means
         # The numbers are the beginnings of hashes: drawn by lot already.
         some = np.argsort(candidates.numbers, kind="stable")[:_SAMPLE]
-        squares, n = np.full(means.n_features, float(_PRIOR)), _PRIOR
+        squares, n = np.full(1, float(_PRIOR)), _PRIOR
         for block in library.blocks(np.sort(candidates.features_ids[some]), 2048):
             x = decode(block.coded)
-            squares += np.einsum("ij,ij->j", x, x, dtype=np.float64)
+            squares = squares + np.einsum("ij,ij->j", x, x, dtype=np.float64)
             n += len(x)
         self.scale: Vectors = np.sqrt(squares / n).astype(np.float32)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recommender.library import Coded, decode
 from recommender.profile import Profile
 from recommender.ranking.choosing import columns
-from recommender.ranking.scoring import Candidates, Scorer
+from recommender.ranking.scoring import Candidates, Means, Scorer
 from recommender.web import schemas
 from recommender.web.browsing import Browser
 
@@ -86,11 +86,10 @@ def _places(library: Browser, fingerprint: str) -> Places:
         n_total = len(found)
         # The numbers are the beginnings of hashes: drawn by lot already.
         some = np.sort(np.argsort(found.numbers, kind="stable")[:MOST_POINTS])
-        chosen = Candidates(**{name: values[some] for name, values in vars(found).items()})
-        rising = np.argsort(chosen.features_ids)
+        chosen = found[some]
         positions = np.zeros((len(chosen), 2), np.float32)
         if len(chosen):
-            positions[rising] = project(library.summaries(chosen.features_ids[rising]))
+            positions = project(Means(library, chosen)[np.arange(len(chosen))])
         _kept[key] = Places(candidates=chosen, positions=positions, n_total=n_total)
         while len(_kept) > _N_KEPT:
             _kept.popitem(last=False)
