@@ -45,7 +45,8 @@ def left(library: Library, never: Never) -> list[str]:
     choice = Choice(
         library, FINGERPRINT, [], known=[], never=never, exclude=[], max_duration_s=None
     )
-    return [os.fsdecode(row.path) for row in choice.rows()]
+    ids = {row.id for row in library.rows(FINGERPRINT)}
+    return [os.fsdecode(row.path) for row in choice.rows(ids)]
 
 
 # What is left out ---------------------------------------------------------------------------------

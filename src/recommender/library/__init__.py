@@ -13,6 +13,7 @@ from recommender.library.queries import track_of
 from recommender.library.records import (
     WHOLE,
     Block,
+    Brief,
     Counts,
     Failure,
     File,
@@ -27,6 +28,7 @@ from recommender.library.records import (
 __all__ = [
     "WHOLE",
     "Block",
+    "Brief",
     "Coded",
     "Counts",
     "Failure",

@@ -26,7 +26,7 @@ class Coded:
     values: NDArray[np.int8]
     scales: NDArray[np.float32]
 
-    def __getitem__(self, rows: slice | NDArray[np.intp] | NDArray[np.bool]) -> "Coded":
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> "Coded":
         return Coded(values=self.values[rows], scales=self.scales[rows])
 
 

@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 from recommender.errors import LibraryError
 from recommender.library.coding import Coded, decode
-from recommender.library.records import Block, Row, Track
+from recommender.library.records import Block, Brief, Row, Track
 from recommender.library.remembered import Remembered
 
 _AT_ONCE = 500  # rows that are asked for at a time
+
+_BYTES_PER_S = "ifnull(size / nullif(file_s, 0), 0.0)"
+_ROW = f"""files.path, number, tracks.id, features.id, content_hash, artist, title, album,
+    duration_s, n_fragments, start_s, end_s, fast, {_BYTES_PER_S}"""
+_BRIEF = f"files.path, tracks.id, features.id, content_hash, duration_s, {_BYTES_PER_S}"
 
 
 class Queries(Remembered):
@@ -74,6 +79,39 @@ class Queries(Remembered):
         missing : bool
             Also files that are gone, or on a drive that is away.
         """
+        found = self._found(
+            _ROW,
+            fingerprint,
+            under,
+            max_duration_s=max_duration_s,
+            ids=ids,
+            content_hashes=content_hashes,
+            paths=paths,
+            artists=artists,
+            missing=missing,
+        )
+        return map(Row._make, found)
+
+    def briefs(
+        self, fingerprint: str, under: Sequence[Path] = (), *, max_duration_s: float | None = None
+    ) -> Iterator[Brief]:
+        """Read what `rows` reads of all recordings, but little of each."""
+        found = self._found(_BRIEF, fingerprint, under, max_duration_s=max_duration_s)
+        return map(Brief._make, found)
+
+    def _found(
+        self,
+        columns: str,
+        fingerprint: str,
+        under: Sequence[Path],
+        *,
+        max_duration_s: float | None,
+        ids: Collection[int] | None = None,
+        content_hashes: Collection[str] | None = None,
+        paths: Collection[Path] | None = None,
+        artists: Collection[str] | None = None,
+        missing: bool = False,
+    ) -> Iterator[tuple[Any, ...]]:
         names = None if paths is None else [os.fsencode(path).hex() for path in paths]
         given: tuple[tuple[str, Collection[int] | Collection[str] | None], ...] = (
             ("tracks.id IN (SELECT value FROM json_each(?))", ids),
@@ -89,10 +127,8 @@ class Queries(Remembered):
         is_few = ids is not None or content_hashes is not None
         first, second = ("tracks", "files") if is_few else ("files", "tracks")
         for low, high in ranges(under):
-            rows = self._stream(
-                f"""SELECT files.path, number, tracks.id, features.id, content_hash, artist, title,
-                    album, duration_s, n_fragments, start_s, end_s, fast,
-                    ifnull(size / nullif(file_s, 0), 0.0)
+            yield from self._stream(
+                f"""SELECT {columns}
                 FROM {first} CROSS JOIN {second} ON tracks.id = files.track_id
                 CROSS JOIN features INDEXED BY features_by_fingerprint
                     ON features.track_id = tracks.id
@@ -104,7 +140,6 @@ class Queries(Remembered):
                 {only} ORDER BY files.path, number""",
                 (low, high, missing, fingerprint, max_duration_s, max_duration_s, *wanted.values()),
             )
-            yield from map(Row._make, rows)
 
     def features(
         self, track_ids: Iterable[int], fingerprint: str

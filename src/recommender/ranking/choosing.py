@@ -8,15 +8,18 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from recommender.errors import ParameterError, ProfileError
-from recommender.library import Library, Row
+from recommender.library import Brief, Library, Row
 from recommender.profile import TrackRef
 from recommender.ranking import never as never_lists
 from recommender.ranking.never import Never, folded
 from recommender.ranking.scoring import Candidates
+
+AnyRow = TypeVar("AnyRow", Row, Brief)
 
 _AT_ONCE = 4096  # rows
 
@@ -72,7 +75,10 @@ class Choice:
         exclude: Sequence[str],
         max_duration_s: float | None,
     ) -> None:
-        self._rows = functools.partial(
+        self._all = functools.partial(
+            library.briefs, fingerprint, paths, max_duration_s=max_duration_s
+        )
+        self._some = functools.partial(
             library.rows, fingerprint, paths, max_duration_s=max_duration_s
         )
         self._paths, self._longest_s = paths, max_duration_s
@@ -83,9 +89,12 @@ class Choice:
             *([_matcher(exclude)] if exclude else []),
         ]
 
-    def rows(self, ids: Collection[int] | None = None) -> Iterator[Row]:
-        """Return the files that may be ranked, of all recordings or of some, sorted by path."""
-        rows = (row for row in self._rows(ids=ids) if row.id not in self._out)
+    def rows(self, ids: Collection[int]) -> Iterator[Row]:
+        """Return the files of recordings that may be ranked, sorted by path."""
+        return self._allowed(self._some(ids=ids))
+
+    def _allowed(self, rows: Iterator[AnyRow]) -> Iterator[AnyRow]:
+        rows = (row for row in rows if row.id not in self._out)
         if not self._left_out:
             return rows
         return (row for row in rows if not any(test(row.path) for test in self._left_out))
@@ -108,8 +117,8 @@ class Choice:
         ProfileError
             If there is nothing there at all.
         """
-        found = columns(self.rows())
-        if not len(found) and next(self._rows(), None) is None:
+        found = columns(self._allowed(self._all()))
+        if not len(found) and next(self._all(), None) is None:
             where = ", ".join(str(path) for path in self._paths) or "the library"
             raise ProfileError(
                 f"nothing to rank: {where} holds no track that could be analysed"
@@ -118,18 +127,18 @@ class Choice:
         return found
 
 
-def columns(rows: Iterable[Row]) -> Candidates:
+def columns(rows: Iterable[Row | Brief]) -> Candidates:
     """Put recordings together as columns, each once; they may have several files."""
-    rows = iter(rows)
+    left = iter(rows)
     parts = [_part([])]
-    while some := list(itertools.islice(rows, _AT_ONCE)):
+    while some := list(itertools.islice(left, _AT_ONCE)):
         parts.append(_part(some))
     found = joined(*parts)
     _, first = np.unique(found.ids, return_index=True)
     return found[np.sort(first)]
 
 
-def _part(rows: Sequence[Row]) -> Candidates:
+def _part(rows: Sequence[Row | Brief]) -> Candidates:
     durations_s = np.array([row.duration_s for row in rows], np.float64)
     hashes = b"".join([row.content_hash[:4] for row in rows])
     return Candidates(

@@ -166,7 +166,7 @@ def explain(
 
     liked_hashes = {ref.content_hash for ref in profile.liked}
     disliked = frozenset(ref.content_hash for ref in profile.disliked)
-    candidates = columns(r for r in library.rows(profile.fingerprint) if r.id != track.id)
+    candidates = columns(b for b in library.briefs(profile.fingerprint) if b.id != track.id)
     scorer = Scorer([(profile, 1.0)], library, candidates, on_track=on_track)
     track_scores = scorer.all()
 

@@ -10,14 +10,14 @@ from recommender.library import Library, Track, decode, track_of
 from recommender.profile import Features
 from recommender.ranking.listening import spans
 from recommender.ranking.places import Vectors
-from recommender.ranking.scoring import SHARE, Candidates, Ids, Means
+from recommender.ranking.scoring import Candidates, Ids, Means
 
 MANY = 5_000
 """Of more candidates only those are compared in full whose means are near."""
 
 _N_NEIGHBOURS = 3  # of a fragment
 _BLOCK = 4096  # fragments that are compared at a time
-_N_POOL = 500  # at least so many of very many are compared for each that is wanted
+_POOL, _N_POOL = 0.01, 500  # share, and least number, of those whose means are near
 _SMALLEST_NORM = 1e-9
 
 
@@ -181,9 +181,10 @@ def compare(
 def _pool(means: Means, wanted: Vectors) -> NDArray[np.intp]:
     """Number those candidates whose means are near to one of some unit vectors."""
     cosines = np.empty((len(means), len(wanted)), np.float32)
-    for numbers, coded in means.read():
-        cosines[numbers] = _unit(decode(coded)) @ wanted.T
-    n_each = max(_N_POOL, int(SHARE * len(means)))
+    for start in range(0, len(means), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        cosines[some] = _unit(decode(means[some])) @ wanted.T
+    n_each = max(_N_POOL, int(_POOL * len(means)))
     return np.unique(np.argpartition(-cosines, n_each, axis=0)[:n_each])
 
 

@@ -23,7 +23,7 @@ Blend = Sequence[tuple[Profile, float]]
 MANY = 5_000
 """Of so many tracks without a score the best are looked for among those whose means are near."""
 
-SHARE = 0.01
+SHARE = 0.005
 """Of these, so many are looked at together."""
 
 _BLOCK = 4096  # fragments, or means, that a thread scores at a time: a few megabytes
@@ -64,7 +64,7 @@ class Candidates:
 
 
 class Means:
-    """Means of the fragments of candidates, read once.
+    """Means of the fragments of candidates, read at once.
 
     Parameters
     ----------
@@ -73,38 +73,23 @@ class Means:
     """
 
     def __init__(self, library: Library, candidates: Candidates) -> None:
-        self._library = library
-        self._rising = np.argsort(candidates.features_ids, kind="stable")
-        self._ids = candidates.features_ids[self._rising]
-        self._coded: Coded | None = None
-        self._row = np.empty_like(self._rising)
-        self._row[self._rising] = np.arange(len(self._rising))
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def read(self) -> Iterator[tuple[NDArray[np.intp], Coded]]:
-        """Yield the numbers of candidates with their means, some at a time, as they are read."""
-        if self._coded is not None:
-            for start in range(0, len(self), _BLOCK):
-                some = slice(start, start + _BLOCK)
-                yield self._rising[some], self._coded[some]
-            return
-        values, scales = np.empty((len(self), 0), np.int8), np.empty(len(self), np.float32)
+        rising = np.argsort(candidates.features_ids, kind="stable")
+        self._row = np.empty_like(rising)
+        self._row[rising] = np.arange(len(rising))
+        values, scales = np.empty((len(rising), 0), np.int8), np.empty(len(rising), np.float32)
         n = 0
-        for part in self._library.summaries(self._ids, _BLOCK):
-            some = slice(n, n + len(part.scales))
+        for part in library.summaries(candidates.features_ids[rising], _BLOCK):
             if n == 0:
-                values = np.empty((len(self), part.values.shape[1]), np.int8)
+                values = np.empty((len(rising), part.values.shape[1]), np.int8)
+            some = slice(n, n + len(part.scales))
             values[some], scales[some] = part.values, part.scales
             n = some.stop
-            yield self._rising[some], part
         self._coded = Coded(values=values, scales=scales)
 
-    def __getitem__(self, numbers: NDArray[np.intp]) -> Coded:
-        if self._coded is None:
-            deque(self.read(), maxlen=0)
-        assert self._coded is not None
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __getitem__(self, numbers: slice | NDArray[np.intp]) -> Coded:
         return self._coded[self._row[numbers]]
 
 
@@ -213,8 +198,8 @@ class Scorer:
         """Return scores among which the best `k` are; those of candidates that seem worse are NaN.
 
         Where many have no score yet, the means of their fragments are scored first, as if they were
-        fragments. In the order of these scores candidates are scored exactly, one per cent at a
-        time, until none of the last ones belongs to the best. How often that misses one was
+        fragments. In the order of these scores candidates are scored exactly, half a per cent
+        at a time, until none of the last ones belongs to the best. How often that misses one was
         measured: docs/scaling.md.
         """
         missing = self._missing
@@ -272,26 +257,17 @@ class Scorer:
             self._library.remember_scores(profile.digest, ids[wanted], known[wanted])
 
     def _roughly(self, wanted: NDArray[np.intp]) -> Scores:
-        """Score the means of candidates, while further ones are being read."""
+        """Score the means of candidates."""
+        # All are read before: rows and scores at the same time would wait for each other's lock.
         means = self._means or Means(self._library, self._candidates)
-        place = np.full(len(means), -1)
-        place[wanted] = np.arange(len(wanted))
-        places: list[NDArray[np.intp]] = []
 
         def tasks() -> Iterator[Task]:
-            for numbers, coded in means.read():
-                is_wanted = place[numbers] >= 0
-                some = numbers[is_wanted]
-                if not len(some):
-                    continue
-                places.append(place[some])
+            for start in range(0, len(wanted), _BLOCK):
+                some = wanted[start : start + _BLOCK]
                 ones = np.ones(len(some), np.int64)
-                yield self._task(coded[is_wanted], ones, self._candidates.numbers[some])
+                yield self._task(means[some], ones, self._candidates.numbers[some])
 
-        rough = np.empty(len(wanted))
-        for i, scores in enumerate(self._run(tasks())):
-            rough[places[i]] = self._shares @ scores
-        return rough
+        return np.concatenate([self._shares @ scores for scores in self._run(tasks())])
 
     def _task(self, coded: Coded, lengths: Ids, numbers: Ids) -> Task:
         return Task(profiles=self._profiles, coded=coded, lengths=lengths, numbers=numbers)

@@ -82,14 +82,14 @@ def _places(library: Browser, fingerprint: str) -> Places:
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-        found = columns(library.rows(fingerprint))
+        found = columns(library.briefs(fingerprint))
         n_total = len(found)
         # The numbers are the beginnings of hashes: drawn by lot already.
         some = np.sort(np.argsort(found.numbers, kind="stable")[:MOST_POINTS])
         chosen = found[some]
         positions = np.zeros((len(chosen), 2), np.float32)
         if len(chosen):
-            positions = project(Means(library, chosen)[np.arange(len(chosen))])
+            positions = project(Means(library, chosen)[:])
         _kept[key] = Places(candidates=chosen, positions=positions, n_total=n_total)
         while len(_kept) > _N_KEPT:
             _kept.popitem(last=False)
