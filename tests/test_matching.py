@@ -1,6 +1,7 @@
 """Playlists from elsewhere: what they name among the files of a library."""
 
 import unicodedata
+from collections.abc import Hashable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ MUSIC = [
     Known(Path("/music/100% #1/What?.mp3"), 5, 200.0),
     Known(Path("/backup/flat/A - B.ogg"), 4, 180.0),
     Known(Path("/music/mix.mp3"), 6, None),
+    Known(Path("/music/mix.mp3"), 6, None),  # twice: of a file in parts
 ]
 
 
@@ -25,7 +27,7 @@ def found(text: str, name: str = "road.m3u8") -> Matches:
     return match(Path(name), text.encode(), MUSIC)
 
 
-def recordings(matches: Matches) -> list[int]:
+def recordings(matches: Matches) -> list[Hashable]:
     by_path = {file.path: file.recording for file in MUSIC}
     return [by_path[entry.path] for entry in matches.entries]
 

@@ -188,6 +188,12 @@ def test_tracks_of_a_cue_sheet_are_played_as_tracks(page: Page, home: Path, tmp_
         wait_until_heard(page)
         assert place(page) < 5
         expect(page.locator("music-player .length")).to_have_text(re.compile("^0:1[12]$"))
+        # Playlists name such a file as a whole, or a part of it.
+        part = "#EXTVLCOPT:start-time=10\n#EXTVLCOPT:stop-time=22\n"
+        for lines, n in (("album.flac\n", 3), (f"{part}E:\\album.flac\n", 1)):
+            file = {"name": "a.m3u8", "mimeType": "audio/x-mpegurl", "buffer": lines.encode()}
+            answer = page.request.post(f"{address}/api/v1/playlists", multipart={"file": file})
+            assert len(answer.json()["tracks"]) == n, answer.text()
         # At its end the next one begins, not what lies behind it in the file.
         page.evaluate("document.querySelector('music-player').seek(11.5)")
         expect(page.locator("music-player .what a")).to_have_text("Part 3")

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,14 +20,14 @@ class Known(NamedTuple):
 
     Attributes
     ----------
-    recording : int
+    recording : hashable
         The same for files with the same sound.
     duration_s : float or None
         ``None`` if that is not known.
     """
 
     path: Path
-    recording: int
+    recording: Hashable
     duration_s: float | None
 
 
@@ -96,7 +96,7 @@ def match(name: Path, content: bytes, files: Iterable[Known]) -> Matches:
 
 
 def _find(item: Item, by_name: dict[str, list[tuple[list[str], Known]]]) -> Known | None:
-    best, n_best = dict[int, Known](), 0
+    best, n_best = dict[Hashable, Known](), 0
     for location in item.locations:
         if is_stream(location):
             continue

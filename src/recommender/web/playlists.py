@@ -10,7 +10,7 @@ from fastapi import File, UploadFile
 from recommender import playlist
 from recommender import profile as profiles
 from recommender.errors import PlaylistError
-from recommender.library import Track
+from recommender.library import Row, Track
 from recommender.playlist import Known
 from recommender.web.browsing import Browser
 from recommender.web.common import fingerprint_of
@@ -54,14 +54,7 @@ def find(library: Browser, file: UploadFile) -> Found:
     if len(content) > playlist.MAX_BYTES:
         raise Problem(413, f"longer than {playlist.MAX_BYTES >> 20} MiB; is this a playlist?")
     fingerprint = fingerprint_of()
-    known = [
-        Known(
-            Path(os.fsdecode(row.path)),
-            row.id,
-            row.duration_s if row.start_s is row.end_s is None else None,
-        )
-        for row in library.rows(fingerprint)
-    ]
+    known = [_known(row) for row in library.rows(fingerprint)]
     try:
         matches = playlist.match(name, content, known)
     except PlaylistError as error:
@@ -81,3 +74,10 @@ def find(library: Browser, file: UploadFile) -> Found:
         unknown=[shown(each) for each in matches.unknown],
         notes=[shown(note) for note in notes],
     )
+
+
+def _known(row: Row) -> Known:
+    path = Path(os.fsdecode(row.path))
+    if row.start_s is row.end_s is None:
+        return Known(path, row.id, row.duration_s)
+    return Known(path, row.path, None)  # one of several recordings in this file
