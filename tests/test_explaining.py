@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recommender import audio, spectrogram
 from recommender.analysis.listening import window_numbers
 from recommender.audio import Tags
-from recommender.errors import AudioDecodeError
+from recommender.errors import AudioDecodeError, ProfileError
 from recommender.library import Block, File, Library, Track
 from recommender.parameters import DEFAULT, NETWORK, SPECTROGRAMS, Recipe
 from recommender.profile import Profile, TrackRef, train
@@ -288,6 +288,24 @@ def test_of_very_many_those_that_are_near_are_found(
     np.testing.assert_array_equal(found.other_scores, exact.other_scores)
     assert looked_at[0] == 10  # all that is liked
     assert 20 <= looked_at[1] <= 80  # scores are remembered
+
+
+def test_a_library_that_changes_meanwhile_is_told(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(5):
+        add(library, n, logits([0.5]))
+    own = track(library, 0)
+    explain(a_judge(liked=[1, 2]), library, own, FRAGMENT_S)
+    read = Library.blocks
+    lost = track(library, 3).features_id
+
+    def fewer(self: Library, ids: NDArray[np.int64], n: int) -> Iterator[Block]:
+        return read(self, ids[ids != lost], n)
+
+    monkeypatch.setattr(Library, "blocks", fewer)
+    with pytest.raises(ProfileError, match="changed meanwhile; run this again"):
+        explain(a_judge(liked=[1, 2]), library, own, FRAGMENT_S)
 
 
 A_SCORE = st.floats(0, 1, width=32)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 from scipy.io import wavfile
 
 import web_home
@@ -191,7 +191,7 @@ def test_tracks_of_a_cue_sheet_are_played_as_tracks(page: Page, home: Path, tmp_
         # Playlists name such a file as a whole, or a part of it.
         part = "#EXTVLCOPT:start-time=10\n#EXTVLCOPT:stop-time=22\n"
         for lines, n in (("album.flac\n", 3), (f"{part}E:\\album.flac\n", 1)):
-            file = {"name": "a.m3u8", "mimeType": "audio/x-mpegurl", "buffer": lines.encode()}
+            file = FilePayload(name="a.m3u8", mimeType="audio/mpegurl", buffer=lines.encode())
             answer = page.request.post(f"{address}/api/v1/playlists", multipart={"file": file})
             assert len(answer.json()["tracks"]) == n, answer.text()
         # At its end the next one begins, not what lies behind it in the file.

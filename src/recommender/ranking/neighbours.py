@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.errors import ProfileError
 from recommender.library import Library, Track, decode, track_of
 from recommender.profile import Features
 from recommender.ranking.listening import spans
 from recommender.ranking.places import Vectors
-from recommender.ranking.scoring import Candidates, Ids, Means
+from recommender.ranking.scoring import CHANGED, Candidates, Ids, Means
 
 MANY = 5_000
 """Of more candidates only those are compared in full whose means are near."""
@@ -114,6 +115,8 @@ class Compared:
         # A recording counts as its first file.
         rows = reversed(list(self.library.rows(self.fingerprint, ids=ids)))
         found = {row.id: track_of(row) for row in rows}
+        if len(found) < len(ids):
+            raise ProfileError(CHANGED)
         return [found[i] for i in ids]
 
 
@@ -143,6 +146,11 @@ def compare(
         Of the track that they are compared with.
     chosen : sequence of int
         The fragments of it that are targets.
+
+    Raises
+    ------
+    ProfileError
+        If the library changed meanwhile.
     """
     mean = _unit(features.mean(0, dtype=np.float32))
     targets = _unit(features[chosen].astype(np.float32))
@@ -167,6 +175,8 @@ def compare(
         first = np.where(beside == np.repeat(best, block.lengths, axis=0), 0, len(x))
         first += (np.arange(len(x)) - np.repeat(starts, block.lengths))[:, None]
         places[here] = np.minimum.reduceat(first, starts)
+    if n_done < n:
+        raise ProfileError(CHANGED)
     return Compared(
         library=library,
         fingerprint=fingerprint,

@@ -26,6 +26,8 @@ MANY = 5_000
 SHARE = 0.005
 """Of these, so many are looked at together."""
 
+CHANGED = "the library changed meanwhile; run this again"
+
 _BLOCK = 4096  # fragments, or means, that a thread scores at a time: a few megabytes
 
 
@@ -252,7 +254,7 @@ class Scorer:
             n_done += scores.shape[1]
             self._on_track(n_done, n_total or len(wanted))
         if n_done < len(wanted):
-            raise ProfileError("the library changed meanwhile; run this again")
+            raise ProfileError(CHANGED)
         for profile, known in zip(self._profiles, self._known, strict=True):
             self._library.remember_scores(profile.digest, ids[wanted], known[wanted])
 
