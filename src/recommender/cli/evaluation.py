@@ -58,51 +58,22 @@ def _number(x: float) -> str:
 
 def evaluation_values(found: "Evaluation", tracks: "Sequence[TrackRef]") -> dict[str, Any]:
     """Return an evaluation as plain values: each playlist, each method, each draw."""
-    import numpy as np
+    from recommender.evaluation import summary
 
-    from recommender.evaluation import METHODS
-
-    k = found.k
-    playlists = []
-    for row, name in enumerate(found.playlists):
-        trials = found.of(name)
-        playlists.append(
+    told = summary(found)
+    for playlist in told["playlists"]:
+        playlist["draws"] = [
             {
-                "name": name,
-                "n_tracks": len(trials[0].liked) + len(trials[0].hidden),
-                "n_hidden": float(np.mean([len(trial.hidden) for trial in trials])),
-                "n_candidates": float(np.mean([len(trial.candidates) for trial in trials])),
-                "found": float(np.mean([trial.found(k) for trial in trials])),
-                "chance": float(np.mean([trial.chance(k) for trial in trials])),
-                "metrics": {
-                    method: {
-                        metric: float(found.values(metric, method)[row].mean())
-                        for metric in found.metrics
-                    }
-                    for method in METHODS
-                },
-                "draws": [
-                    {
-                        "seed": trial.seed,
-                        "liked": [tracks[i].path for i in trial.liked],
-                        "hidden": [
-                            {"path": tracks[i].path, "rank": rank}
-                            for i, rank in zip(trial.hidden, trial.ranks().tolist(), strict=True)
-                        ],
-                    }
-                    for trial in trials
+                "seed": trial.seed,
+                "liked": [tracks[i].path for i in trial.liked],
+                "hidden": [
+                    {"path": tracks[i].path, "rank": rank}
+                    for i, rank in zip(trial.hidden, trial.ranks().tolist(), strict=True)
                 ],
             }
-        )
-    return {
-        "first": k,
-        "n_draws": len(found.trials) // len(found.playlists),
-        "playlists": playlists,
-        "metrics": {
-            method: {metric: vars(found.interval(metric, method)) for metric in found.metrics}
-            for method in METHODS
-        },
-    }
+            for trial in found.of(playlist["name"])
+        ]
+    return told
 
 
 def close_line(experiment: "Experiment", recipe: str) -> str:

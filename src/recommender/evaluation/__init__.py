@@ -28,6 +28,7 @@ from recommender.evaluation.results import (
     evaluate,
     paired,
 )
+from recommender.evaluation.summaries import summary
 
 __all__ = [
     "CLOSE",
@@ -69,6 +70,7 @@ __all__ = [
     "recall",
     "rotation",
     "run_experiment",
+    "summary",
     "unheard",
     "users",
 ]

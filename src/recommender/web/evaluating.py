@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from recommender import evaluation
 from recommender import preprocessor as preprocessors
 from recommender import profile as profiles
@@ -71,38 +69,11 @@ def evaluate(home: Path, arguments: dict[str, Any], page: Path, step: Any) -> di
 
 
 def values(found: Evaluation, notes: list[str]) -> dict[str, Any]:
-    """Return an evaluation as plain values: each playlist, and each method over all of them."""
-    k = found.k
-    playlists = []
-    for row, name in enumerate(found.playlists):
-        trials = found.of(name)
-        playlists.append(
-            {
-                "name": shown(name),
-                "n_tracks": len(trials[0].liked) + len(trials[0].hidden),
-                "n_hidden": float(np.mean([len(trial.hidden) for trial in trials])),
-                "n_candidates": float(np.mean([len(trial.candidates) for trial in trials])),
-                "found": float(np.mean([trial.found(k) for trial in trials])),
-                "chance": float(np.mean([trial.chance(k) for trial in trials])),
-                "metrics": {
-                    method: {
-                        metric: float(found.values(metric, method)[row].mean())
-                        for metric in found.metrics
-                    }
-                    for method in METHODS
-                },
-            }
-        )
-    return {
-        "first": k,
-        "n_draws": len(found.trials) // len(found.playlists),
-        "notes": [shown(note) for note in notes],
-        "playlists": playlists,
-        "metrics": {
-            method: {metric: vars(found.interval(metric, method)) for metric in found.metrics}
-            for method in METHODS
-        },
-    }
+    """Return an evaluation as plain values."""
+    told = evaluation.summary(found)
+    for playlist in told["playlists"]:
+        playlist["name"] = shown(playlist["name"])
+    return {**told, "notes": [shown(note) for note in notes]}
 
 
 def _title(track: Track) -> str:

@@ -4,22 +4,24 @@ from pydantic import Field
 
 from recommender.web.schemas.base import Model, example
 
+_SINNERMAN = {
+    "id": 7,
+    "artist": "Nina Simone",
+    "title": "Sinnerman",
+    "album": "Pastel Blues",
+    "genre": "Jazz",
+    "path": "/home/nina/Music/Nina/Sinnerman.flac",
+    "duration_s": 619.4,
+    "start_s": None,
+    "end_s": None,
+    "is_missing": False,
+}
+
 
 class Track(Model):
     """A recording and one of the files that hold it."""
 
-    model_config = example(
-        id=7,
-        artist="Nina Simone",
-        title="Sinnerman",
-        album="Pastel Blues",
-        genre="Jazz",
-        path="/home/nina/Music/Nina/Sinnerman.flac",
-        duration_s=619.4,
-        start_s=None,
-        end_s=None,
-        is_missing=False,
-    )
+    model_config = example(**_SINNERMAN)
 
     id: int
     artist: str | None
@@ -63,16 +65,7 @@ class TrackDetails(Track):
     """All that is known of a track."""
 
     model_config = example(
-        id=7,
-        artist="Nina Simone",
-        title="Sinnerman",
-        album="Pastel Blues",
-        genre="Jazz",
-        path="/home/nina/Music/Nina/Sinnerman.flac",
-        duration_s=619.4,
-        start_s=None,
-        end_s=None,
-        is_missing=False,
+        **_SINNERMAN,
         content_hash="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         fragments=[{"start_s": 0.0, "end_s": 8.0}],
         provenance=[
