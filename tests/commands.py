@@ -15,7 +15,9 @@ from unittest import mock
 
 from recommender import cli
 
-COMMAND = (sys.executable, "-W", "error", "-m", "recommender")
+# Ctrl-C may come right after a folder was opened, before anything could close it.
+_WARNINGS = ("-W", "error", "-W", "ignore:unclosed scandir iterator:ResourceWarning")
+COMMAND = (sys.executable, *_WARNINGS, "-m", "recommender")
 
 
 @dataclass(frozen=True)
