@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,47 @@ def test_a_profile_that_was_changed_meanwhile_stays(
     with pytest.raises(ProfileError, match="was changed by somebody else meanwhile"):
         profiles.replace(file, stored(2), before=before)
     assert not file.exists()
+
+
+def test_of_changes_at_the_same_time_one_is_made_and_the_others_are_told(
+    stored: Callable[[int], Profile], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles.replace(file, stored(0))
+    before = profiles.load(file)
+    changed = [stored(n) for n in range(1, 7)]
+    load = profiles.load
+
+    def slowly(path: Path) -> Profile:
+        found = load(path)
+        time.sleep(0.05)  # room for the others
+        return found
+
+    monkeypatch.setattr(versions, "load", slowly)
+
+    def change(n: int) -> bool:
+        try:
+            profiles.replace(file, changed[n], before=before)
+        except ProfileError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(changed)) as pool:
+        made = list(pool.map(change, range(len(changed))))
+    assert sum(made) == 1
+    assert profiles.load(file).created == changed[made.index(True)].created
+    assert len(profiles.earlier(file)) == 1
+
+
+def test_what_was_learned_anew_takes_no_opinion_away(
+    stored: Callable[[int], Profile], file: Path
+) -> None:
+    profiles.replace(file, stored(0))
+    before = profiles.load(file)
+    assert profiles.refresh(file, stored(1), before=before)
+    assert profiles.load(file).created == "version 1"
+    assert profiles.earlier(file) == []  # nobody changed anything that could be undone
+    assert not profiles.refresh(file, stored(2), before=before)
+    assert profiles.load(file).created == "version 1"
 
 
 def test_what_is_damaged_can_be_undone_and_is_not_kept(

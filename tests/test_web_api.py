@@ -334,6 +334,17 @@ def test_a_ranking_is_a_playlist(client: TestClient) -> None:
     assert [line for line in lines if line[0] != "#"] == [item["path"] for item in items]
 
 
+def test_playlists_are_named_after_profiles_as_they_are_written(
+    own: tuple[TestClient, Path],
+) -> None:
+    client, home = own
+    like_folder(home, home.parent / "music/folk", "für später")
+    answer = client.get(f"{API}/profiles/für später/ranking.m3u8")
+    header = answer.headers["content-disposition"]
+    assert header.startswith("attachment; ")
+    assert header.endswith("filename*=UTF-8''f%C3%BCr%20sp%C3%A4ter.m3u8")
+
+
 def test_feedback_changes_the_ranking(own: tuple[TestClient, Path]) -> None:
     client, home = own
     items = get(client, "/profiles/mine/ranking")["items"]

@@ -23,8 +23,8 @@ from recommender.library import Section
 from recommender.web import audio as web_audio
 from recommender.web import spectrograms, transcoding
 from recommender.web.app import create_app
-from recommender.web.audio import disposition
 from recommender.web.ranges import Version
+from recommender.web.texts import disposition
 from web_asking import HOST, OWN, Reply, ask, remember
 
 PLAYED_AS_THEY_ARE = {

@@ -254,10 +254,10 @@ def _learned_anew(library: "Library", path: Path, profile: "Profile") -> "Profil
     if not profiles.should_relearn(library, profile):
         return profile
     with progress("Learning anew") as step:
-        profile = profiles.rebuild(
+        anew = profiles.rebuild(
             library, profile, on_epoch=lambda e: step(e.number, e.n_epochs, describe(e))
         )
-    profiles.save(profile, path)
-    n_others = profile.n_negative_tracks
-    say(f"Profile {profile.name!r} learned anew, against {n_others} tracks of yours")
-    return profile
+    if profiles.refresh(path, anew, before=profile):
+        n_others = anew.n_negative_tracks
+        say(f"Profile {anew.name!r} learned anew, against {n_others} tracks of yours")
+    return anew

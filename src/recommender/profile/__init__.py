@@ -15,7 +15,7 @@ from recommender.profile.model import Profile
 from recommender.profile.network import ProfileEpoch
 from recommender.profile.storage import check_name, load, names, path_of, save
 from recommender.profile.tracks import Features, TrackRef
-from recommender.profile.versions import delete, earlier, replace, undo
+from recommender.profile.versions import delete, earlier, refresh, replace, undo
 
 __all__ = [
     "MIN_OTHER_TRACKS",
@@ -41,6 +41,7 @@ __all__ = [
     "path_of",
     "rebuild",
     "ref_of",
+    "refresh",
     "replace",
     "save",
     "should_relearn",

@@ -6,12 +6,14 @@ nothing is lost; at worst the newest earlier version is a copy of the profile, w
 nothing.
 """
 
+import contextlib
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from recommender.errors import CheckpointError, ProfileError
-from recommender.files import write_atomically
+from recommender.files import alone, write_atomically
 from recommender.profile.model import Profile
 from recommender.profile.storage import load, save
 
@@ -34,16 +36,38 @@ def replace(path: Path, profile: Profile, *, before: Profile | None = None) -> N
     ProfileError
         If what is there is no longer `before`; or if there is no room or no permission.
     """
-    now = _load(path)
-    if before is not None and (now is None or not _same(now, before)):
-        raise ProfileError(
-            f"{path}: was changed by somebody else meanwhile, so this was not; do it again"
-        )
-    if now is not None:  # of what is damaged, nothing is worth keeping
-        _keep(path)
-    save(profile, path)
-    for version in earlier(path)[:-N_KEPT]:
-        version.unlink(missing_ok=True)
+    with _alone(path):
+        now = _load(path)
+        if before is not None and (now is None or not _same(now, before)):
+            raise ProfileError(
+                f"{path}: was changed by somebody else meanwhile, so this was not; do it again"
+            )
+        if now is not None:  # of what is damaged, nothing is worth keeping
+            _keep(path)
+        save(profile, path)
+        for version in earlier(path)[:-N_KEPT]:
+            version.unlink(missing_ok=True)
+
+
+def refresh(path: Path, profile: Profile, *, before: Profile) -> bool:
+    """Write a profile that says the same as `before`, learned anew, in its place.
+
+    Returns
+    -------
+    bool
+        False if what is there is no longer `before`: then that stays.
+
+    Raises
+    ------
+    ProfileError
+        If there is no room or no permission.
+    """
+    with _alone(path):
+        now = _load(path)
+        if now is None or not _same(now, before):
+            return False
+        save(profile, path)
+        return True
 
 
 def undo(path: Path) -> Profile:
@@ -61,15 +85,16 @@ def undo(path: Path) -> Profile:
     CheckpointError
         If it is damaged.
     """
-    current = path.read_bytes() if path.exists() else b""
-    for version in reversed(earlier(path)):
-        content = version.read_bytes()
-        if content != current:
-            profile = load(version)
-            _write(path, content)
+    with _alone(path):
+        current = path.read_bytes() if path.exists() else b""
+        for version in reversed(earlier(path)):
+            content = version.read_bytes()
+            if content != current:
+                profile = load(version)
+                _write(path, content)
+                version.unlink()
+                return profile
             version.unlink()
-            return profile
-        version.unlink()
     raise ProfileError(f"{path}: there is no earlier version to go back to")
 
 
@@ -84,6 +109,16 @@ def delete(path: Path) -> None:
 def earlier(path: Path) -> list[Path]:
     """Files of the earlier versions of the profile at a path, the oldest first."""
     return sorted(_folder(path).glob("*.safetensors"))
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Have whoever else changes profiles beside this one wait."""
+    try:
+        with alone(path.parent):
+            yield
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def _folder(path: Path) -> Path:

@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections.abc import Generator
 from typing import IO, Annotated, Any, Literal
-from urllib.parse import quote
 
 import anyio
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -17,6 +16,7 @@ from recommender.web.common import files_of, library_of, name_of
 from recommender.web.files import open_first
 from recommender.web.ranges import Version, part_of
 from recommender.web.schemas import Id
+from recommender.web.texts import disposition
 
 router = APIRouter(tags=["tracks"])
 
@@ -123,16 +123,6 @@ def hear(
         begun = _begun(chunks)
         on_error.pop_all()
     return Sound(begun, **options)
-
-
-def disposition(name: str, *, inline: bool = False) -> str:
-    """Return a Content-Disposition header for a file of any name (RFC 6266, RFC 8187)."""
-    kind = "inline" if inline else "attachment"
-    name = "".join(c if c.isprintable() and c not in '/\\"' else "_" for c in name)[:150]
-    name = name.strip(" .") or "file"
-    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace("%", "_")
-    encoded = quote(name.encode("utf-8", "replace"), safe="")
-    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
 
 
 def _begun(chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:

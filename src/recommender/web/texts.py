@@ -1,8 +1,9 @@
-"""Names of files as text, there and back."""
+"""Names of files as text, there and back, and in headers."""
 
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 _ESCAPED = re.compile(rb"\\x([89a-f][0-9a-f])")
 
@@ -34,3 +35,13 @@ def path_of(text: str) -> Path:
     if len(plain) >= _LONGEST or max(map(len, plain.split(b"/"))) > _LONGEST_PART:
         raise ValueError("is longer than any path")
     return Path(os.fsdecode(plain))
+
+
+def disposition(name: str, *, inline: bool = False) -> str:
+    """Return a Content-Disposition header for a file of any name (RFC 6266, RFC 8187)."""
+    kind = "inline" if inline else "attachment"
+    name = "".join(c if c.isprintable() and c not in '/\\"' else "_" for c in name)[:150]
+    name = name.strip(" .") or "file"
+    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace("%", "_")
+    encoded = quote(name.encode("utf-8", "replace"), safe="")
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"

@@ -94,8 +94,10 @@ def _learn_again(library: Browser, home: Path) -> list[str]:
             before = profiles.load(path)
         except CheckpointError:  # its page says so
             continue
-        if profiles.should_relearn(library, before):
-            profiles.save(profiles.rebuild(library, before), path)
+        # Who says meanwhile what they like has their profile learn from all this already.
+        if profiles.should_relearn(library, before) and profiles.refresh(
+            path, profiles.rebuild(library, before), before=before
+        ):
             names.append(name)
     return names
 

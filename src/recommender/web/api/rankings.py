@@ -18,7 +18,7 @@ from recommender.web.common import library_of, open_profile, rankings_of, shown_
 from recommender.web.listed import Listed
 from recommender.web.problems import Problem
 from recommender.web.rankings import Blend, Options
-from recommender.web.texts import path_of, shown
+from recommender.web.texts import disposition, path_of, shown
 
 router = APIRouter(tags=["rankings"], prefix="/profiles/{name}")
 
@@ -193,12 +193,8 @@ def rows(
 
 def download(content: bytes, media_type: str, name: str) -> Response:
     """Return a file that the browser saves."""
-    ascii_name = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
-    return Response(
-        content,
-        media_type=media_type,
-        headers={"Content-Disposition": f'attachment; filename="{ascii_name}"'},
-    )
+    headers = {"Content-Disposition": disposition(name)}
+    return Response(content, media_type=media_type, headers=headers)
 
 
 def _check_music(library: Browser, profile: Profile) -> None:

@@ -56,12 +56,8 @@ def track(request: Request, track_id: TrackId) -> schemas.TrackDetails:
     with library_of(request) as library:
         files, made = files_of(library, track_id), library.made(track_id)
         content_hash = library.content_hash(track_id)
-        heard = next((held(library, m.fingerprint, track_id) for m in made), None)
-    fragments = (
-        spans(heard, fragment_s(heard_by, home))
-        if heard and (heard_by := made[0].fingerprint)
-        else []
-    )
+        heard = held(library, made[0].fingerprint, track_id) if made else None
+    fragments = spans(heard, fragment_s(made[0].fingerprint, home)) if heard else []
     return schemas.TrackDetails(
         **track_values(files[0]),
         content_hash=content_hash,
